@@ -1,0 +1,1 @@
+"""Trustworthy liquidation data for crypto perpetual futures."""

@@ -1,0 +1,125 @@
+"""What every venue's module provides. Nothing here, nor in any adapter, touches a socket, Redis or the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum, auto
+from typing import NamedTuple, Protocol
+
+from liq_pipeline.liquidation import Liquidation, Market
+
+
+class FrameKind(Enum):
+    """What a frame is for the connection that received it."""
+
+    LIQUIDATIONS = auto()
+    CONTROL = auto()
+    """A frame of the control stream: proof that the path delivers, and nothing else."""
+    ACK = auto()
+    PONG = auto()
+    REFUSED = auto()
+    """The venue refused a subscription or reported an error; always comes with a rejection that says why."""
+    INVALID = auto()
+    """Not understood; always comes with a rejection."""
+
+
+class Landed(NamedTuple):
+    """A liquidation and the venue's frame narrowed to it.
+
+    ``raw`` is a complete frame of the venue that holds just this liquidation: parsed alone it gives the same
+    event, but for its ordinal. A frame that held one liquidation is kept byte for byte.
+    """
+
+    liquidation: Liquidation
+    raw: bytes
+
+
+class Rejection(NamedTuple):
+    """Something that was not understood, whole, and why."""
+
+    reason: str
+    frame: bytes
+
+
+class Parsed(NamedTuple):
+    """Everything a frame held: good rows land and bad ones are recorded, side by side."""
+
+    kind: FrameKind
+    landed: Sequence[Landed] = ()
+    rejections: Sequence[Rejection] = ()
+
+
+@dataclass(frozen=True)
+class Contract:
+    """How many coins, or US dollars for inverse contracts, one contract is."""
+
+    name: str
+    market: Market
+    size: Decimal
+
+
+class Instruments(Protocol):
+    """The contract sizes known for a venue; adapters of venues that trade in contracts ask it."""
+
+    def get(self, contract: str) -> Contract | None: ...
+
+
+class Listing(NamedTuple):
+    """One page of a venue's instrument list, and the request parameters of the next page if there is one."""
+
+    contracts: Sequence[Contract]
+    next_params: dict[str, str] | None
+
+
+@dataclass(frozen=True)
+class InstrumentsEndpoint:
+    """Where a venue lists its instruments: ``rest_url + path``, with query ``params``."""
+
+    path: str
+    params: dict[str, str]
+
+
+class Adapter(Protocol):
+    """One venue and market, as pure data and functions.
+
+    ``parse`` never raises for bad input: what it cannot understand comes back as rejections.
+    """
+
+    exchange: str
+    market: Market
+    ws_url: str
+    rest_url: str
+    keepalive_message: str | None
+    """Text to send every ``keepalive_seconds``; None where protocol-level pings suffice."""
+    keepalive_seconds: float
+    silence_seconds: float
+    """A connection with no frame of any kind (control, pong, data) for so long is dead."""
+    renew_seconds: float
+    """Open the successor connection at this age, before the venue's own limit closes it."""
+    complete: bool
+    """True where the venue publishes every liquidation, False where it is throttled."""
+    instruments_endpoint: InstrumentsEndpoint | None
+    needs_symbols: bool
+    """True where the venue has no wildcard topic, so that all symbols must be listed and refreshed."""
+
+    def path(self, symbols: Sequence[str]) -> str:
+        """What to append to the WebSocket URL for these symbols; empty ``symbols`` means all."""
+
+    def subscribe(self, symbols: Sequence[str]) -> list[str]:
+        """Messages to send after connecting; ``symbols`` are the venue's contracts, empty means all."""
+
+    def expected_acks(self, symbols: Sequence[str]) -> int:
+        """How many acknowledgements ``subscribe`` is answered with."""
+
+    def contract_of(self, symbol: str) -> str:
+        """The venue's perpetual contract for a canonical symbol: ``BTCUSDT`` is ``BTC-USDT-SWAP`` on OKX."""
+
+    def wants(self, liquidation: Liquidation, symbols: Sequence[str]) -> bool:
+        """Whether a liquidation from a wildcard topic belongs to the configured symbols."""
+
+    def parse(self, frame: bytes, instruments: Instruments) -> Parsed: ...
+
+    def parse_instruments(self, body: bytes) -> Listing:
+        """The contracts in a reply of ``instruments_endpoint``; raises InvalidLiquidationError if it is none."""

@@ -1,0 +1,155 @@
+"""LIQ_* settings: environment variables and a ``.env`` file, validated once at start."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from liq_pipeline.errors import SettingsError
+
+KNOWN_FEEDS: Final = ("binance", "bybit", "okx")
+_URL_VARIABLE: Final = re.compile(r"LIQ_(WS|REST)_URL_([A-Z0-9]+(?:_INVERSE)?)")
+
+
+def default_home() -> Path:
+    """Where embedded servers keep their data when LIQ_HOME is not set.
+
+    PostgreSQL refuses to run as root and its unprivileged user cannot enter root's home.
+    """
+    return Path("/var/lib/liq") if os.geteuid() == 0 else Path.home() / ".local/share/liq"
+
+
+class Settings(BaseModel):
+    """Everything that can be configured; every field is the environment variable ``LIQ_<FIELD>``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    home: Path = Field(default_factory=default_home)
+    embedded: Literal["auto", "wheel"] = "auto"
+    database_url: SecretStr | None = None
+    redis_url: SecretStr | None = None
+    exchanges: tuple[str, ...] = KNOWN_FEEDS
+    symbols: tuple[str, ...] = ()
+    """Canonical symbols to collect; empty means all the venue lists (``*``)."""
+    significant_usd: Decimal = Field(default=Decimal(100_000), gt=0)
+    cascade_window_seconds: int = Field(default=60, ge=1, le=86_400)
+    cascade_min_events: int = Field(default=5, ge=1)
+    cascade_min_usd: Decimal = Field(default=Decimal(100_000), ge=0)
+    retention_days: int = Field(default=90, ge=0)
+    rollup_retention_days: int = Field(default=365, ge=0)
+    stream_hours: int = Field(default=2, ge=1)
+    start_date: date = date(2023, 6, 1)
+    alert_urls: tuple[SecretStr, ...] = ()
+    ws_urls: dict[str, str] = Field(default_factory=dict)
+    """Overrides by feed, from LIQ_WS_URL_<EXCHANGE>."""
+    rest_urls: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("exchanges", mode="before")
+    @classmethod
+    def _feeds(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        feeds = tuple(_items(value.lower()))
+        unknown = [feed for feed in feeds if feed not in KNOWN_FEEDS]
+        if unknown or not feeds:
+            raise ValueError(f"{', '.join(unknown) or 'nothing'} is not a known exchange; use {', '.join(KNOWN_FEEDS)}")
+        return tuple(dict.fromkeys(feeds))
+
+    @field_validator("symbols", mode="before")
+    @classmethod
+    def _symbol_list(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return () if value.strip() == "*" else tuple(dict.fromkeys(_items(value.upper())))
+
+    @field_validator("alert_urls", mode="before")
+    @classmethod
+    def _alert_list(cls, value: object) -> object:
+        return tuple(_items(value)) if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        return _with_scheme(value, ("postgresql", "postgres"), "postgresql://user:password@host:5432/liquidations")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, value: SecretStr | None) -> SecretStr | None:
+        return _with_scheme(value, ("redis", "rediss", "unix"), "redis://:password@host:6379/1")
+
+    @property
+    def detection_hash(self) -> str:
+        """Changes exactly when a setting changes what is written to a day's tables."""
+        text = "|".join(
+            str(value)
+            for value in (
+                self.significant_usd.normalize(),
+                self.cascade_window_seconds,
+                self.cascade_min_events,
+                self.cascade_min_usd.normalize(),
+            )
+        )
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")) -> Settings:
+    """Settings from ``environ`` (default: the process's) over ``env_file`` over the defaults.
+
+    Raises SettingsError naming every wrong variable, its value and the fix; values of secrets are not shown.
+    """
+    from_file = dotenv_values(env_file) if env_file is not None and env_file.is_file() else {}
+    merged = {**{k: v for k, v in from_file.items() if v is not None}, **(os.environ if environ is None else environ)}
+    fields = {
+        name: merged[variable]
+        for name in Settings.model_fields
+        if (variable := f"LIQ_{name.upper()}") in merged and merged[variable].strip()
+    }
+    urls = {"WS": dict[str, str](), "REST": dict[str, str]()}
+    for variable, value in merged.items():
+        if (match := _URL_VARIABLE.fullmatch(variable)) and value.strip():
+            urls[match[1]][match[2].lower().replace("_inverse", ":inverse")] = _checked_url(variable, match[1], value)
+    try:
+        return Settings.model_validate({**fields, "ws_urls": urls["WS"], "rest_urls": urls["REST"]})
+    except ValidationError as error:
+        raise SettingsError("; ".join(_explain(error))) from None
+
+
+def _items(text: str) -> Iterator[str]:
+    return (item.strip() for item in text.split(",") if item.strip())
+
+
+def _with_scheme(value: SecretStr | None, schemes: tuple[str, ...], example: str) -> SecretStr | None:
+    if value is not None and urlsplit(value.get_secret_value()).scheme not in schemes:
+        raise ValueError(f"is not a URL of that kind; write it like {example}")
+    return value
+
+
+def _checked_url(variable: str, kind: str, value: str) -> str:
+    schemes = ("ws", "wss") if kind == "WS" else ("http", "https")
+    url = urlsplit(value)
+    if url.scheme not in schemes or not url.hostname:
+        raise SettingsError(f"{variable}={value!r} is not a {schemes[0]}:// or {schemes[1]}:// URL with a host")
+    return value.rstrip("/")
+
+
+def _explain(error: ValidationError) -> Iterator[str]:
+    secrets = {"database_url", "redis_url", "alert_urls"}
+    for item in error.errors():
+        name = str(item["loc"][0])
+        shown = "(hidden)" if name in secrets else repr(item["input"])
+        yield f"LIQ_{name.upper()}={shown}: {item['msg'].removeprefix('Value error, ')}"
