@@ -1,0 +1,92 @@
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from liq_pipeline.errors import SettingsError
+from liq_pipeline.settings import load_settings
+
+
+def test_defaults_are_those_of_the_documentation() -> None:
+    settings = load_settings({}, env_file=None)
+    assert settings.exchanges == ("binance", "bybit", "okx")
+    assert settings.symbols == ()
+    assert settings.significant_usd == 100_000
+    assert (settings.cascade_window_seconds, settings.cascade_min_events, settings.cascade_min_usd) == (60, 5, 100_000)
+    assert (settings.retention_days, settings.rollup_retention_days, settings.stream_hours) == (90, 365, 2)
+    assert settings.start_date == date(2023, 6, 1)
+    assert settings.embedded == "auto"
+
+
+def test_the_environment_wins_over_the_env_file(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("LIQ_STREAM_HOURS=3\nLIQ_SIGNIFICANT_USD=250000\n")
+    settings = load_settings({"LIQ_STREAM_HOURS": "4"}, env_file=env_file)
+    assert settings.stream_hours == 4
+    assert settings.significant_usd == Decimal(250_000)
+
+
+def test_venue_urls_are_read_by_feed_inverse_feeds_included() -> None:
+    settings = load_settings(
+        {
+            "LIQ_WS_URL_BINANCE": "ws://127.0.0.1:9001/",
+            "LIQ_WS_URL_OKX_INVERSE": "wss://proxy.example/okx",
+            "LIQ_REST_URL_BYBIT": "http://127.0.0.1:9002",
+        },
+        env_file=None,
+    )
+    assert settings.ws_urls == {"binance": "ws://127.0.0.1:9001", "okx:inverse": "wss://proxy.example/okx"}
+    assert settings.rest_urls == {"bybit": "http://127.0.0.1:9002"}
+
+
+def test_an_empty_variable_means_the_default() -> None:
+    assert load_settings({"LIQ_STREAM_HOURS": " "}, env_file=None).stream_hours == 2
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "fix"),
+    [
+        ("LIQ_EXCHANGES", "binance,kucoin", "use binance, bybit, okx"),
+        ("LIQ_EXCHANGES", " , ", "use binance, bybit, okx"),
+        ("LIQ_CASCADE_MIN_EVENTS", "five", "valid integer"),
+        ("LIQ_CASCADE_MIN_EVENTS", "0", "greater than or equal to 1"),
+        ("LIQ_SIGNIFICANT_USD", "-5", "greater than 0"),
+        ("LIQ_START_DATE", "yesterday", "date"),
+        ("LIQ_EMBEDDED", "docker", "'auto' or 'wheel'"),
+        ("LIQ_WS_URL_BINANCE", "http://127.0.0.1", "ws://"),
+        ("LIQ_REST_URL_OKX", "ws://127.0.0.1", "http://"),
+    ],
+)
+def test_a_wrong_setting_names_the_variable_the_value_and_the_fix(variable: str, value: str, fix: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({variable: value}, env_file=None)
+    message = str(caught.value)
+    assert variable in message
+    assert value.strip(" ,") in message
+    assert fix in message
+
+
+@pytest.mark.parametrize("variable", ["LIQ_DATABASE_URL", "LIQ_REDIS_URL"])
+def test_secrets_are_shown_neither_in_errors_nor_in_settings(variable: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({variable: "mysql://me:hunter2@db"}, env_file=None)
+    assert variable in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    good = load_settings(
+        {"LIQ_DATABASE_URL": "postgresql://me:hunter2@db/x", "LIQ_ALERT_URLS": "json://me:hunter2@host"}, env_file=None
+    )
+    assert "hunter2" not in repr(good)
+
+
+def test_the_detection_hash_changes_with_what_detection_uses_and_nothing_else() -> None:
+    base = load_settings({}, env_file=None).detection_hash
+    assert load_settings({"LIQ_STREAM_HOURS": "9"}, env_file=None).detection_hash == base
+    assert load_settings({"LIQ_SIGNIFICANT_USD": "100000.0"}, env_file=None).detection_hash == base
+    for variable in (
+        "LIQ_SIGNIFICANT_USD",
+        "LIQ_CASCADE_WINDOW_SECONDS",
+        "LIQ_CASCADE_MIN_EVENTS",
+        "LIQ_CASCADE_MIN_USD",
+    ):
+        assert load_settings({variable: "77"}, env_file=None).detection_hash != base
