@@ -1,0 +1,127 @@
+"""One Redis (or Valkey) server of this machine, durable to the second."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import psutil
+import redis
+
+from liq_pipeline.embedded import process
+from liq_pipeline.embedded.account import Account, server_account
+from liq_pipeline.embedded.binaries import Binaries, redis_binaries, redis_program
+from liq_pipeline.errors import ServerError
+
+
+@dataclass
+class Redis:
+    """A server with its data, password, port and the record of its binaries in ``directory``.
+
+    ``durable=False`` writes nothing to disk: for tests. ``with_parent=False`` lets it outlive this process.
+    """
+
+    directory: Path
+    log: Path
+    mode: Literal["auto", "wheel"] = "auto"
+    durable: bool = True
+    with_parent: bool = True
+    account: Account = field(default_factory=server_account)
+    binaries: Binaries = field(init=False)
+    port: int = field(init=False, default=0)
+    password: str = field(init=False, default="")
+    server: psutil.Process | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self.binaries = redis_binaries(self.directory, self.mode, self.account)
+        self.password = process.kept_secret(self.directory / "password")
+
+    @property
+    def data(self) -> Path:
+        return self.directory / "data"
+
+    def url(self, database: int = 1) -> str:
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def running(self) -> bool:
+        return self.server is not None and self.server.is_running() and self.server.status() != psutil.STATUS_ZOMBIE
+
+    def start(self) -> None:
+        """Start the server; returns when it has read its data and answers.
+
+        Raises ServerError with the end of its log when it does not come up within a minute.
+        """
+        self.account.folder(self.data)
+        process.stop(process.in_folder(self.data), grace=15)
+        deadline = time.monotonic() + 60
+        while True:
+            self.port = process.kept_port(self.directory / "port")
+            self._launch()
+            failure = self._wait_until_ready(deadline)
+            if failure is None:
+                return
+            if "in use" not in failure or time.monotonic() > deadline:
+                raise ServerError(f"{self.binaries} in {self.data} does not start: {failure} (log: {self.log})")
+            time.sleep(0.3)
+
+    def stop(self) -> None:
+        """Stop the server, its data written. Without effect if it is down."""
+        if self.running():
+            assert self.server is not None
+            process.stop([self.server], grace=20)
+        self.server = None
+
+    def adopt(self) -> bool:
+        """Take over the server another process left running on this data; whether there was one that answers."""
+        for server in process.in_folder(self.data):
+            with contextlib.suppress(OSError, ValueError):
+                self.server, self.port = server, int((self.directory / "port").read_text())
+                return self._answer() is None
+        return False
+
+    def _launch(self) -> None:
+        configuration = self.directory / "redis.conf"
+        memory = max(256 << 20, psutil.virtual_memory().total // 4)
+        durability = "appendonly yes\nappendfsync everysec\n" if self.durable else "appendonly no\n"
+        process.write_private(
+            configuration,
+            f"bind 127.0.0.1\nport {self.port}\nprotected-mode yes\nrequirepass {self.password}\n"
+            f'dir "{self.data}"\nsave ""\n{durability}'
+            # The landing zone may refuse a write, which its writer survives, but never forget one.
+            f"maxmemory {memory}\nmaxmemory-policy noeviction\ndaemonize no\n",
+        )
+        self.account.own(configuration)
+        self.server = process.spawn(
+            [redis_program(self.binaries), configuration],
+            log=self.log,
+            cwd=self.data if not self.account.lent else Path("/"),
+            account=self.account,
+            with_parent=self.with_parent,
+        )
+
+    def _wait_until_ready(self, deadline: float) -> str | None:
+        failure: str | None = "it was given no time"
+        while time.monotonic() < deadline:
+            if not self.running():
+                return process.tail(self.log)
+            failure = self._answer()
+            if failure is None:
+                return None
+            time.sleep(0.02)
+        self.stop()
+        return failure
+
+    def _answer(self) -> str | None:
+        """None if the server lets us in and has loaded its data, otherwise what it said."""
+        client = redis.Redis.from_url(self.url(), socket_timeout=5, socket_connect_timeout=5)
+        try:
+            client.ping()
+        except redis.RedisError as error:
+            return " ".join(str(error).split())
+        finally:
+            client.close()
+        return None
