@@ -102,10 +102,7 @@ def warehouse_url(
     if with_timescaledb and timescaledb_version is None:
         pytest.skip("this PostgreSQL has no TimescaleDB; set LIQ_TEST_DATABASE_URL to one that has")
     with _fresh_database(postgres_server) as url:
-        if with_timescaledb:
-            with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute("CREATE EXTENSION timescaledb")
-        migrate(url)
+        migrate(url, plain=not with_timescaledb)
         yield url
 
 
