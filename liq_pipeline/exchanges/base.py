@@ -87,22 +87,47 @@ class Adapter(Protocol):
     ``parse`` never raises for bad input: what it cannot understand comes back as rejections.
     """
 
-    exchange: str
-    market: Market
-    ws_url: str
-    rest_url: str
-    keepalive_message: str | None
-    """Text to send every ``keepalive_seconds``; None where protocol-level pings suffice."""
-    keepalive_seconds: float
-    silence_seconds: float
-    """A connection with no frame of any kind (control, pong, data) for so long is dead."""
-    renew_seconds: float
-    """Open the successor connection at this age, before the venue's own limit closes it."""
-    complete: bool
-    """True where the venue publishes every liquidation, False where it is throttled."""
-    instruments_endpoint: InstrumentsEndpoint | None
-    needs_symbols: bool
-    """True where the venue has no wildcard topic, so that all symbols must be listed and refreshed."""
+    @property
+    def exchange(self) -> str: ...
+
+    @property
+    def market(self) -> Market: ...
+
+    @property
+    def ws_url(self) -> str:
+        """Scheme and host; ``path`` has the rest. Join them with ``urls.connect_url``."""
+
+    @property
+    def rest_url(self) -> str: ...
+
+    @property
+    def keepalive_message(self) -> str | None:
+        """Text to send every ``keepalive_seconds``; None where protocol-level pings suffice."""
+
+    @property
+    def keepalive_seconds(self) -> float: ...
+
+    @property
+    def silence_seconds(self) -> float:
+        """A connection with no frame of any kind (control, pong, data) for so long is dead."""
+
+    @property
+    def renew_seconds(self) -> float:
+        """Open the successor connection at this age, before the venue's own limit closes it."""
+
+    @property
+    def complete(self) -> bool:
+        """True where the venue publishes every liquidation, False where it is throttled."""
+
+    @property
+    def instruments_endpoint(self) -> InstrumentsEndpoint | None: ...
+
+    @property
+    def needs_symbols(self) -> bool:
+        """True where the venue has no wildcard topic, so that all symbols must be listed and refreshed."""
+
+    def connections(self, symbols: Sequence[str]) -> list[list[str]]:
+        """The contracts of each connection; more than one where the venue bounds what a connection carries."""
 
     def path(self, symbols: Sequence[str]) -> str:
         """What to append to the WebSocket URL for these symbols; empty ``symbols`` means all."""
@@ -117,7 +142,10 @@ class Adapter(Protocol):
         """The venue's perpetual contract for a canonical symbol: ``BTCUSDT`` is ``BTC-USDT-SWAP`` on OKX."""
 
     def wants(self, liquidation: Liquidation, symbols: Sequence[str]) -> bool:
-        """Whether a liquidation from a wildcard topic belongs to the configured symbols."""
+        """Whether a parsed liquidation is this feed's to land: of its market, and among ``symbols`` if there are any.
+
+        ``symbols`` may be the venue's contracts or canonical symbols.
+        """
 
     def parse(self, frame: bytes, instruments: Instruments) -> Parsed: ...
 

@@ -1,0 +1,116 @@
+"""Reading frames: JSON that a database can keep, numbers without loss, and frames narrowed to one row.
+
+The fast path of an adapter decodes into typed structs; what it refuses comes here, where each part is looked at on
+its own and the reason is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from liq_pipeline.errors import InvalidLiquidationError
+from liq_pipeline.exchanges.base import FrameKind, Landed, Parsed, Rejection
+from liq_pipeline.liquidation import Liquidation
+
+_MAX_DIGITS: Final = 400
+
+
+class _FrameError(ValueError):
+    """A frame that is JSON, yet holds what PostgreSQL's jsonb cannot."""
+
+
+def _exact(text: str) -> Decimal:
+    value = Decimal(text)
+    if len(text) > _MAX_DIGITS or not -_MAX_DIGITS < value.adjusted() < _MAX_DIGITS:
+        raise _FrameError("a number in it is out of any range")
+    return value
+
+
+_anything: Final = msgspec.json.Decoder(float_hook=_exact)
+_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_rows: Final = msgspec.json.Decoder(list[msgspec.Raw])
+encode: Final = msgspec.json.encode
+
+
+def storable(frame: bytes) -> bool:
+    """Whether a frame that decoded is also text that jsonb accepts; cheap, as it runs on every frame.
+
+    The typed decoders skip what they do not know without looking for invalid UTF-8 or an escaped NUL.
+    """
+    if b"\\u0000" in frame:
+        return False
+    if frame.isascii():
+        return True
+    try:
+        frame.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def read(frame: bytes) -> Any:
+    """The frame's JSON value with exact numbers; raises InvalidLiquidationError with the reason if there is none."""
+    try:
+        if b"\\u0000" in frame:
+            raise _FrameError("it holds a NUL character")
+        frame.decode()
+        return _anything.decode(frame)
+    except RecursionError:
+        raise InvalidLiquidationError("the frame is nested too deeply") from None
+    except UnicodeDecodeError:
+        raise InvalidLiquidationError("the frame is not UTF-8 text") from None
+    except (ValueError, ArithmeticError) as error:
+        raise InvalidLiquidationError(f"the frame cannot be read: {str(error)[:120]}") from None
+
+
+def fields(frame: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
+    """The members of a JSON object that ``read`` accepted, undecoded."""
+    return _fields.decode(frame)
+
+
+def rows(array: bytes | msgspec.Raw) -> list[msgspec.Raw]:
+    """The elements of a JSON array that ``read`` accepted, undecoded."""
+    return _rows.decode(array)
+
+
+def narrowed(envelope: dict[str, msgspec.Raw], key: str, element: bytes | msgspec.Raw) -> bytes:
+    """The frame with only one element in the list under ``key``; everything else as the venue sent it."""
+    return encode({**envelope, key: msgspec.Raw(b"[" + bytes(element) + b"]")})
+
+
+def invalid(reason: str, frame: bytes) -> Parsed:
+    """A frame that was not understood."""
+    return Parsed(FrameKind.INVALID, (), (Rejection(reason, frame),))
+
+
+def refused(reason: str, frame: bytes) -> Parsed:
+    """A refusal or an error the venue reported."""
+    return Parsed(FrameKind.REFUSED, (), (Rejection(reason, frame),))
+
+
+def gather(
+    items: Sequence[Any], raws: Sequence[bytes], build: Callable[[Any, int], Liquidation], frame: bytes
+) -> Parsed:
+    """Every row of a frame as a liquidation or a rejection, identical rows numbered by their ordinal.
+
+    ``raws`` are the frames narrowed to each item; ``build`` makes the liquidation of an item and ordinal, or raises
+    InvalidLiquidationError.
+    """
+    landed: list[Landed] = []
+    rejections: list[Rejection] = []
+    seen: dict[str, int] = {}
+    for item, raw in zip(items, raws, strict=True):
+        try:
+            liquidation = build(item, 0)
+            ordinal = seen.get(liquidation.event_id, 0)
+            seen[liquidation.event_id] = ordinal + 1
+            landed.append(Landed(build(item, ordinal) if ordinal else liquidation, raw))
+        except InvalidLiquidationError as error:
+            rejections.append(Rejection(str(error), raw))
+    if not items:
+        return invalid("the frame holds no rows", frame)
+    return Parsed(FrameKind.LIQUIDATIONS if landed else FrameKind.INVALID, landed, rejections)
