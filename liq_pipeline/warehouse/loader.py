@@ -1,0 +1,187 @@
+"""From the streams of the landing zone to ``liquidations_raw`` and ``frames_rejected``, exactly once.
+
+Read, commit, acknowledge, in this order: a crash between any two repeats work, and repeated rows are recognised.
+One loader runs at a time. While PostgreSQL takes one batch, a thread reads and decodes the next.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Final, NamedTuple
+
+import msgspec
+import redis
+
+from liq_pipeline.settings import Settings
+from liq_pipeline.streams import REJECTED, Entry, decode_entry
+from liq_pipeline.warehouse import backlog, locks
+from liq_pipeline.warehouse.connection import Connection, connect
+from liq_pipeline.warehouse.landing import InsertReport, Refused, insert_rows
+
+__all__ = ["DrainReport", "InsertReport", "Refused", "drain", "insert_rows"]
+
+_HOUR_MS: Final = 3_600_000
+_INSERT_REJECTED: Final = """
+INSERT INTO frames_rejected (stream_id, received_at, exchange, reason, frame) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (stream_id) DO NOTHING"""
+
+
+@dataclass
+class DrainReport:
+    """What a run landed. ``new + duplicate + refused`` are the event entries read."""
+
+    until_ms: int
+    new: int = 0
+    duplicate: int = 0
+    refused: int = 0
+    """Entries of event streams that could not be rows; each is in ``frames_rejected``."""
+    rejected: int = 0
+    """Frames of the rejected stream, now in ``frames_rejected``."""
+    vanished: int = 0
+    """Entries that something else deleted from their stream before they were committed."""
+    trimmed: int = 0
+    days: Counter[date] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+
+class _Rejection(NamedTuple):
+    stream_id: str
+    received_at: datetime
+    exchange: str | None
+    reason: str
+    frame: str
+
+
+@dataclass
+class _Batch:
+    """What was read from one stream: rows to be, the entries they came from, and what is none."""
+
+    ids: list[bytes]
+    sources: list[bytes] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    rejections: list[_Rejection] = field(default_factory=list)
+    vanished: int = 0
+
+
+def drain(database_url: str, redis_url: str, settings: Settings, until: int | None = None) -> DrainReport:
+    """Land every entry that was in the streams before ``until`` (Redis time in ms; default: now), then trim.
+
+    Waits for another loader to finish. Raises ServerError when PostgreSQL or Redis is away; what was committed by
+    then stays, and the next run goes on from there.
+    """
+    started = time.monotonic()
+    with (
+        backlog.open_redis(redis_url) as client,
+        connect(database_url, autocommit=True) as connection,
+        locks.session_lock(connection, locks.LOADER),
+    ):
+        now = backlog.now_ms(client)
+        # What landed in this very millisecond was there before us as well.
+        report = DrainReport(until_ms=now + 1 if until is None else until)
+        keys = backlog.stream_keys(client)
+        for key in keys:
+            _drain_stream(connection, client, key, report)
+        for key in keys:
+            report.trimmed += backlog.trim(client, key, now - settings.stream_hours * _HOUR_MS)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _drain_stream(connection: Connection, client: redis.Redis, key: str, report: DrainReport) -> None:
+    batches = _batches(client, key, report.until_ms)
+    expect_new = True
+    with ThreadPoolExecutor(1, thread_name_prefix="liq-read") as reader:
+        upcoming = reader.submit(next, batches, None)
+        while (batch := upcoming.result()) is not None:
+            upcoming = reader.submit(next, batches, None)
+            landed = _commit(connection, key, batch, expect_new)
+            backlog.acknowledge(client, key, batch.ids)
+            expect_new = landed.duplicate == 0
+            _add(report, key, batch, landed)
+
+
+def _add(report: DrainReport, key: str, batch: _Batch, landed: InsertReport) -> None:
+    report.new += landed.new
+    report.duplicate += landed.duplicate
+    report.days += landed.days
+    report.vanished += batch.vanished
+    if key == REJECTED:
+        report.rejected += len(batch.rejections)
+    else:
+        report.refused += len(batch.rejections)
+
+
+def _batches(client: redis.Redis, key: str, until_ms: int) -> Iterator[_Batch]:
+    for items in backlog.uncommitted(client, key, until_ms):
+        batch = _Batch([item.id for item in items])
+        for item in items:
+            if item.fields is None:
+                batch.vanished += 1
+            elif key == REJECTED:
+                batch.rejections.append(_rejected_frame(key, item.id, item.fields))
+            else:
+                try:
+                    batch.entries.append(decode_entry(item.fields))
+                    batch.sources.append(item.id)
+                except (msgspec.DecodeError, KeyError, ValueError) as error:
+                    batch.rejections.append(_undecodable(key, item.id, item.fields, error))
+        yield batch
+
+
+def _commit(connection: Connection, key: str, batch: _Batch, expect_new: bool) -> InsertReport:
+    with connection.transaction():
+        landed = insert_rows(connection, batch.entries, expect_new=expect_new) if batch.entries else InsertReport()
+        for position, reason in landed.refused:
+            entry = batch.entries[position]
+            exchange = entry.liquidation.exchange
+            batch.rejections.append(
+                _rejection(key, batch.sources[position], entry.received_at, exchange.encode(), reason, entry.raw)
+            )
+        if batch.rejections:
+            connection.cursor().executemany(_INSERT_REJECTED, batch.rejections)
+    return landed
+
+
+def _rejected_frame(key: str, entry_id: bytes, fields: backlog.Fields) -> _Rejection:
+    received = fields.get(b"received_at", b"")
+    frame = fields.get(b"frame")
+    return _rejection(
+        key,
+        entry_id,
+        int(received) if received.isdigit() else 0,
+        fields.get(b"exchange"),
+        _text(fields.get(b"reason", b"rejected without a reason")),
+        _all_fields(fields) if frame is None else frame,
+    )
+
+
+def _undecodable(key: str, entry_id: bytes, fields: backlog.Fields, error: Exception) -> _Rejection:
+    missing = isinstance(error, KeyError)
+    reason = f"stream entry has no field {error.args[0].decode()}" if missing else f"stream entry is no event: {error}"
+    return _rejection(key, entry_id, 0, key.rpartition(":")[2].encode(), reason, _all_fields(fields))
+
+
+def _all_fields(fields: backlog.Fields) -> bytes:
+    return b"\n".join(name + b"=" + value for name, value in fields.items())
+
+
+def _rejection(
+    key: str, entry_id: bytes, received_ms: int, exchange: bytes | None, reason: str, frame: bytes
+) -> _Rejection:
+    """A row of ``frames_rejected``; without a usable time of receipt it is that of the stream entry."""
+    try:
+        received = datetime.fromtimestamp((received_ms or backlog.parse_id(entry_id)[0]) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        received = datetime.fromtimestamp(backlog.parse_id(entry_id)[0] / 1000, UTC)
+    shown = None if exchange is None else _text(exchange)
+    return _Rejection(f"{key}/{entry_id.decode()}", received, shown, reason.replace("\0", "\\x00"), _text(frame))
+
+
+def _text(data: bytes) -> str:
+    """UTF-8 as it is; what PostgreSQL's text cannot hold, invalid bytes and NUL, as ``\\xNN``."""
+    return data.decode("utf-8", "backslashreplace").replace("\0", "\\x00")

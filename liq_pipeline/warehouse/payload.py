@@ -1,0 +1,161 @@
+"""Landed events as a binary COPY payload for ``liquidations_raw``.
+
+PostgreSQL reads binary rows in about half the time of text, and building them is cheap when numbers are turned into
+its base-10000 digits a whole column at a time. Format: https://www.postgresql.org/docs/current/sql-copy.html and
+``numeric_send`` in PostgreSQL's ``numeric.c``.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from liq_pipeline.streams import Entry
+
+# Columns of fixed width first, then those with few distinct values, so that a row is four pieces joined.
+COLUMNS: Final = (
+    "time, received_at, event_id, price, quantity, value_usd, "
+    "exchange, market, contract, symbol, side, price_kind, source, feed_semantics, parser_version, ordinal, "
+    "limit_price, raw_data"
+)
+_HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+_TRAILER: Final = b"\xff\xff"
+_NULL: Final = b"\xff\xff\xff\xff"
+_POSTGRES_EPOCH_MS: Final = 946_684_800_000
+_END_OF_DATES_MS: Final = 253_402_300_800_000
+"""The year 10000: as far as Python's dates, and so the days everything is kept by, go."""
+_MAX_NUMBER_LENGTH: Final = 64
+_pack_length = struct.Struct(">i").pack
+_pack_json_header = struct.Struct(">iB").pack
+_pack_integers = struct.Struct(">iiih").pack
+
+
+def encode(entries: Sequence[Entry]) -> bytes:
+    """The payload, to be sent with ``COPY … (COLUMNS) FROM STDIN (FORMAT BINARY)``.
+
+    Raises ValueError, OverflowError or struct.error when a value cannot be one of its column.
+    """
+    fixed, width = _fixed(entries)
+    limits = _limits(entries)
+    labels: dict[tuple[object, ...], bytes] = {}
+    pieces = [_HEADER]
+    for index, (event, _, source, raw) in enumerate(entries):
+        key = (
+            *(event.contract, event.side, source, event.feed_semantics, event.price_kind, event.ordinal),
+            *(event.exchange, event.market, event.symbol, event.parser_version),
+        )
+        label = labels.get(key)
+        if label is None:
+            label = labels[key] = _labels(entries[index])
+        pieces += (fixed[index * width : (index + 1) * width], label, next(limits))
+        pieces += (_pack_json_header(len(raw) + 1, 1), raw)
+    pieces.append(_TRAILER)
+    return b"".join(pieces)
+
+
+def _fixed(entries: Sequence[Entry]) -> tuple[bytes, int]:
+    """The columns of fixed width, one row after the other, and the width of a row."""
+    events = [entry.liquidation for entry in entries]
+    prices = _numeric([event.price for event in events])
+    quantities = _numeric([event.quantity for event in events])
+    values = _numeric([event.value_usd for event in events])
+    ids = bytes.fromhex("".join([event.event_id for event in events]).replace("-", ""))
+    if len(ids) != 16 * len(entries):
+        raise ValueError("event_id is not a UUID")
+    rows = np.zeros(
+        len(entries),
+        dtype=[
+            ("columns", ">i2"),
+            ("time_length", ">i4"),
+            ("time", ">i8"),
+            ("received_length", ">i4"),
+            ("received", ">i8"),
+            ("id_length", ">i4"),
+            ("id", "V16"),
+            ("price", prices.dtype),
+            ("quantity", quantities.dtype),
+            ("value", values.dtype),
+        ],
+    )
+    rows["columns"] = COLUMNS.count(",") + 1
+    rows["time_length"] = rows["received_length"] = 8
+    rows["time"] = _timestamps([event.time for event in events])
+    rows["received"] = _timestamps([entry.received_at for entry in entries])
+    rows["id_length"] = 16
+    rows["id"] = np.frombuffer(ids, dtype="V16")
+    rows["price"], rows["quantity"], rows["value"] = prices, quantities, values
+    return rows.tobytes(), rows.dtype.itemsize
+
+
+def _limits(entries: Sequence[Entry]) -> Iterator[bytes]:
+    given = [limit for entry in entries if (limit := entry.liquidation.limit_price) is not None]
+    numbers = _numeric(given)
+    data, width = numbers.tobytes(), numbers.dtype.itemsize
+    position = 0
+    for entry in entries:
+        if entry.liquidation.limit_price is None:
+            yield _NULL
+        else:
+            yield data[position : position + width]
+            position += width
+
+
+def _timestamps(milliseconds: list[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    times = np.array(milliseconds, dtype=np.int64)
+    if len(times) and (times.min() < 0 or times.max() >= _END_OF_DATES_MS):
+        raise ValueError(f"time {times.min() if times.min() < 0 else times.max()} ms is not between 1970 and 9999")
+    return (times - _POSTGRES_EPOCH_MS) * 1000
+
+
+def _numeric(numbers: list[str]) -> np.ndarray[Any, np.dtype[Any]]:
+    """PostgreSQL's binary numeric, its length in front, at one width for all.
+
+    The server strips leading and trailing zero digits, so a common width costs bytes and nothing else.
+    """
+    texts = pl.Series(numbers, dtype=pl.String)
+    wrong = texts.filter(
+        ~texts.str.contains(r"^[0-9]{1,18}[0-9]?(\.[0-9]+)?$") | (texts.str.len_bytes() > _MAX_NUMBER_LENGTH)
+    )
+    if len(wrong):
+        raise ValueError(f"{wrong[0][:_MAX_NUMBER_LENGTH]!r} is not a plain decimal number")
+    parts = texts.str.splitn(".", 2)
+    whole = parts.struct.field("field_0").cast(pl.UInt64).to_numpy()
+    fraction = parts.struct.field("field_1").fill_null("")
+    scale = fraction.str.len_bytes().to_numpy()
+    before = max(1, -(-len(str(whole.max())) // 4)) if len(whole) else 1
+    after = -(-int(scale.max()) // 4) if len(scale) else 0
+    padded = fraction.str.pad_end(4 * after, "0")
+    digits = np.zeros((len(numbers), before + after), dtype=">i2")
+    for group in range(before):
+        digits[:, before - 1 - group] = whole // 10 ** (4 * group) % 10_000
+    for group in range(after):
+        digits[:, before + group] = padded.str.slice(4 * group, 4).cast(pl.Int16).to_numpy()
+    rows = np.zeros(
+        len(numbers),
+        dtype=[
+            ("length", ">i4"),
+            ("count", ">i2"),
+            ("weight", ">i2"),
+            ("sign", ">i2"),
+            ("scale", ">i2"),
+            ("digits", ">i2", (before + after,)),
+        ],
+    )
+    rows["length"] = 8 + 2 * (before + after)
+    rows["count"] = before + after
+    rows["weight"] = before - 1
+    rows["scale"] = scale
+    rows["digits"] = digits
+    return rows
+
+
+def _labels(entry: Entry) -> bytes:
+    event = entry.liquidation
+    texts = (event.exchange, event.market, event.contract, event.symbol, event.side, event.price_kind)
+    encoded = [text.encode() for text in (*texts, entry.source, event.feed_semantics)]
+    labels = b"".join(_pack_length(len(text)) + text for text in encoded)
+    return labels + _pack_integers(4, event.parser_version, 2, event.ordinal)
