@@ -164,4 +164,5 @@ def _reduce(function: np.ufunc, values: NDArray[_Scalar], from_row: Int64s, to_r
 def _half_even(total: Int64s, count: Int64s) -> Int64s:
     """total / count, rounded half-even."""
     quotient, twice = total // count, 2 * (total % count)
-    return quotient + ((twice > count) | ((twice == count) & (quotient % 2 == 1)))
+    up: Bools = (twice > count) | ((twice == count) & (quotient % 2 == 1))
+    return quotient + up
