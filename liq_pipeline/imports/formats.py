@@ -1,0 +1,19 @@
+"""The formats `liq import` knows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from liq_pipeline.errors import ImportRefusedError
+from liq_pipeline.imports import forceorder_csv, frames
+from liq_pipeline.imports.record import Format
+
+FORMATS: Final = {format_.name: format_ for format_ in (frames.FORMAT, forceorder_csv.FORMAT)}
+
+
+def format_named(name: str) -> Format:
+    """The format of that name; raises ImportRefusedError listing the known ones."""
+    try:
+        return FORMATS[name]
+    except KeyError:
+        raise ImportRefusedError(f"{name!r} is not a known format; use {' or '.join(FORMATS)}") from None

@@ -1,0 +1,46 @@
+"""What every format turns a line into, and how a format presents itself to the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from liq_pipeline.exchanges.base import Rejection
+from liq_pipeline.liquidation import Market
+from liq_pipeline.streams import Entry
+
+
+class Record(NamedTuple):
+    """Everything one line held. A line with neither entries nor rejections is none of a format's rows: an
+    acknowledgement, a pong."""
+
+    entries: Sequence[Entry] = ()
+    rejections: Sequence[Rejection] = ()
+    received_at: int | None = None
+    """UTC milliseconds, where the line says so."""
+
+
+Reader = Callable[[bytes], Record]
+"""Reads one line, without its end. Never raises for bad input."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """An archive format."""
+
+    name: str
+    recognises: Callable[[bytes], bool]
+    """Whether a line can only be of this format: how a file given with the wrong ``--format`` is named."""
+    reader: Callable[[str, Market], Reader]
+    """The reader for an exchange and market; raises ImportRefusedError if the format has no data of theirs."""
+
+
+def source_of(name: str) -> str:
+    """The ``source`` column of rows of a format."""
+    return f"import:{name}"
+
+
+def feed_of(exchange: str, market: Market) -> str:
+    """The name adapters know a venue's market by."""
+    return exchange if market is Market.LINEAR else f"{exchange}:{market}"

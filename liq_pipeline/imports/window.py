@@ -1,0 +1,52 @@
+"""Which event times may be imported: settings exclude days that have no partition or that retention would remove."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from liq_pipeline.settings import Settings
+
+_DAY_MS: Final = 86_400_000
+_EPOCH: Final = date(1970, 1, 1)
+
+
+def day_of(time: int) -> date:
+    """The UTC day of a time in milliseconds."""
+    return _EPOCH + timedelta(days=time // _DAY_MS)
+
+
+class Window:
+    """The times that may be imported at ``now`` (UTC milliseconds)."""
+
+    def __init__(self, settings: Settings, now: int) -> None:
+        self.now = now
+        self._settings = settings
+        self._start = _midnight(settings.start_date)
+        kept_from = day_of(now) - timedelta(days=settings.retention_days)
+        self._kept_from = _midnight(kept_from) if settings.retention_days else self._start
+
+    def refusal(self, time: int) -> str | None:
+        """Why settings exclude a time, naming the setting and the fix."""
+        settings = self._settings
+        if time < self._start:
+            return (
+                f"days before LIQ_START_DATE={settings.start_date} have no partition; "
+                "set it to the first day of the file, before the first start of Dagster, and import again"
+            )
+        if time < self._kept_from:
+            return (
+                f"LIQ_RETENTION_DAYS={settings.retention_days} would remove days before {day_of(self._kept_from)} "
+                "again; raise it, or set it to 0 to keep events for ever, and import again"
+            )
+        return None
+
+    def rejection(self, time: int) -> str | None:
+        """Why no event can have a time; a day of grace, as it may be the local clock that is wrong."""
+        if time > self.now + _DAY_MS:
+            return f"time {datetime.fromtimestamp(time / 1000, UTC):%Y-%m-%d %H:%M} is in the future"
+        return None
+
+
+def _midnight(day: date) -> int:
+    return (day - _EPOCH).days * _DAY_MS

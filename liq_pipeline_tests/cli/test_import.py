@@ -1,0 +1,114 @@
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from liq_pipeline import cli
+
+ROW = "BTC,SELL,LIMIT,IOC,1,100,101.5,FILLED,1,1,{time},1"
+
+Liq = Callable[..., int]
+
+
+@pytest.fixture
+def liq(warehouse_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Liq:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LIQ_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LIQ_DATABASE_URL", warehouse_url)
+    monkeypatch.setenv("LIQ_REDIS_URL", "redis://127.0.0.1:1/1")
+    monkeypatch.setenv("LIQ_RETENTION_DAYS", "0")
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["liq", "import", *arguments])
+        try:
+            cli.main()
+        except SystemExit as end:
+            return int(end.code or 0)
+        return 0
+
+    return run
+
+
+def _csv(tmp_path: Path, *lines: str) -> str:
+    path = tmp_path / "rows.csv"
+    path.write_text("".join(line + "\n" for line in lines))
+    return str(path)
+
+
+CSV = ("--exchange", "binance", "--format", "forceorder_csv")
+
+
+def test_rows_are_accounted_for_and_stale_days_named(
+    liq: Liq, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = _csv(tmp_path, ROW.format(time=1_700_000_000_000), ROW.format(time=1_700_000_000_000))
+    assert liq(path, *CSV) == 0
+    out = capsys.readouterr().out
+    assert f"{path}: 2 rows read, 1 new, 1 duplicate, 0 rejected" in out
+    assert "liq materialize --from 2023-11-14 --to 2023-11-14" in out
+    assert "2023-11-14: 1 new rows" in out
+    assert liq(path, *CSV) == 0
+    out = capsys.readouterr().out
+    assert "0 new, 2 duplicate" in out
+    assert "stale" not in out
+
+
+def test_rejected_rows_are_listed_with_their_lines_and_exit_with_1(
+    liq: Liq, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert liq(_csv(tmp_path, ROW.format(time=1_700_000_000_000), *["nonsense"] * 25), *CSV) == 1
+    out = capsys.readouterr().out
+    assert "1 new, 0 duplicate, 25 rejected" in out
+    assert "  line 2: 1 columns where forceorder_csv has at least 11" in out
+    assert "… and 5 more; all of them are in frames_rejected" in out
+
+
+def test_excluded_days_are_refused_naming_the_setting_and_exit_with_2(
+    liq: Liq, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, warehouse_url: str
+) -> None:
+    monkeypatch.setenv("LIQ_RETENTION_DAYS", "90")
+    path = _csv(tmp_path, ROW.format(time=1_600_000_000_000), ROW.format(time=1_700_000_000_000))
+    assert liq(path, *CSV) == 2
+    captured = capsys.readouterr()
+    assert "2 rows read, 0 new, 0 duplicate, 0 rejected, 2 refused" in captured.out
+    assert "LIQ_START_DATE=2023-06-01" in captured.err
+    assert "LIQ_RETENTION_DAYS=90 would remove" in captured.err
+    assert len(captured.err.splitlines()) == 1
+    with psycopg.connect(warehouse_url) as connection:
+        assert connection.execute("SELECT count(*) FROM liquidations_raw").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--exchange", "binance", "--format", "csv"), "'csv' is not a known format; use frames or forceorder_csv"),
+        (("--exchange", "ftx", "--format", "frames"), "--exchange 'ftx' is not known; use binance or bybit or okx"),
+        ((*CSV, "--market", "spot"), "--market 'spot' is not known; use linear or inverse"),
+        ((*CSV, "--market", "inverse"), "forceorder_csv holds linear contracts of binance"),
+        (("--exchange", "binance", "--format", "frames"), "this file looks like forceorder_csv, not frames"),
+    ],
+)
+def test_what_cannot_be_imported_is_refused_in_one_line(
+    liq: Liq, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
+) -> None:
+    assert liq(_csv(tmp_path, ROW.format(time=1_700_000_000_000)), *arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert message in captured.err
+    assert len(captured.err.splitlines()) == 1
+
+
+def test_a_missing_file_and_a_folder_are_refused(liq: Liq, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert liq(str(tmp_path / "none.csv"), *CSV) == 2
+    assert "none.csv does not exist" in capsys.readouterr().err
+    assert liq(str(tmp_path), *CSV) == 2
+    assert "is a directory" in capsys.readouterr().err
+
+
+def test_the_help_teaches_formats_and_exit_codes(liq: Liq, capsys: pytest.CaptureFixture[str]) -> None:
+    assert liq("--help") == 0
+    out = capsys.readouterr().out
+    for taught in ("forceorder_csv", '{"received_at"', "1  finished, but some rows were rejected", "2  refused"):
+        assert taught in out

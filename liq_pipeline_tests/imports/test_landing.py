@@ -1,0 +1,294 @@
+import itertools
+import json
+import random
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from liq_pipeline.errors import ImportRefusedError, SchemaError, ServerError
+from liq_pipeline.imports import landing
+from liq_pipeline.imports.formats import format_named
+from liq_pipeline.imports.landing import ImportReport, RejectedLine, import_file
+from liq_pipeline.liquidation import Market
+from liq_pipeline.settings import Settings
+
+RECORDINGS = Path(__file__).parents[2].parent / "shared/data/recordings"
+NOW = 1_795_300_000_000  # 2026-11-21
+KEPT_FOR_EVER = Settings(retention_days=0)
+
+Importer = Callable[..., ImportReport]
+
+
+@pytest.fixture
+def import_(warehouse_url: str) -> Importer:
+    def run(path: Path, exchange: str = "binance", name: str = "forceorder_csv", **changed: Any) -> ImportReport:
+        arguments = {"settings": KEPT_FOR_EVER, "database_url": warehouse_url, "now": NOW, **changed}
+        return import_file(path, exchange, Market.LINEAR, format_named(name), **arguments)
+
+    return run
+
+
+def _rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def _everything(url: str) -> list[list[tuple[Any, ...]]]:
+    return [
+        _rows(url, query)
+        for query in (
+            "SELECT * FROM liquidations_raw ORDER BY time, event_id",
+            "SELECT day, raw_version FROM day_state ORDER BY day",
+            "SELECT stream_id, exchange, reason, frame FROM frames_rejected ORDER BY stream_id",
+        )
+    ]
+
+
+def _row(index: int = 0, symbol: str = "BTC", time: int = 1_790_000_000_000) -> str:
+    return f"{symbol},SELL,LIMIT,IOC,1,{100 + index},{101 + index}.5,FILLED,1,1,{time + index},1"
+
+
+def _file(tmp_path: Path, *lines: str) -> Path:
+    path = tmp_path / "file"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason=f"the real recordings are not in {RECORDINGS}")
+@pytest.mark.parametrize(
+    ("name", "new", "duplicate", "rejected"),
+    [
+        ("binance_usdm_2024-08-17.csv", 456, 0, 0),
+        ("binance_usdm_2024-08-18_mixed_symbols.csv", 385, 0, 0),
+        ("binance_usdm_2025-01-26_two_writers.csv", 1837, 1673, 0),
+        ("binance_usdm_2025-06-23_part1_no_avg_price.csv", 445, 0, 1),
+        ("binance_usdm_2025-06-23_part2_no_avg_price.csv", 700, 0, 0),
+    ],
+)
+def test_every_headerless_recording_imports_and_importing_twice_changes_nothing(
+    import_: Importer, warehouse_url: str, name: str, new: int, duplicate: int, rejected: int
+) -> None:
+    first = import_(RECORDINGS / name)
+    assert (first.new, first.duplicate, first.rejected) == (new, duplicate, rejected)
+    assert first.rows == first.lines == new + duplicate + rejected
+    assert first.days.total() == new
+    landed = _everything(warehouse_url)
+    assert len(landed[0]) == new
+    second = import_(RECORDINGS / name)
+    assert (second.new, second.duplicate, second.rejected) == (0, new + duplicate, rejected)
+    assert not second.days
+    assert _everything(warehouse_url) == landed
+
+
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason=f"the real recordings are not in {RECORDINGS}")
+def test_the_line_glued_to_other_text_is_reported_with_its_number(import_: Importer, warehouse_url: str) -> None:
+    report = import_(RECORDINGS / "binance_usdm_2025-06-23_part1_no_avg_price.csv")
+    (line,) = report.first_rejected
+    assert line.number == 1
+    assert "Hello Arbitrage Trading BotADA" in line.reason
+    ((reason, frame),) = _rows(warehouse_url, "SELECT reason, frame FROM frames_rejected")
+    assert reason == line.reason
+    assert frame.startswith("Hello Arbitrage Trading BotADA,SELL,LIMIT,IOC,17616,0.55660,None,FILLED")
+    kinds = _rows(warehouse_url, "SELECT price_kind, price = limit_price, count(*) FROM liquidations_raw GROUP BY 1, 2")
+    assert kinds == [("order", True, 445)]
+
+
+def test_what_was_landed_says_where_it_came_from(import_: Importer, warehouse_url: str, tmp_path: Path) -> None:
+    import_(_file(tmp_path, _row()))
+    ((source, received_late, raw, version),) = _rows(
+        warehouse_url,
+        "SELECT source, received_at - time, raw_data, raw_version FROM liquidations_raw, day_state",
+    )
+    assert (source, received_late.total_seconds(), version) == ("import:forceorder_csv", 0, 1)
+    assert raw["trade_time"] == "1790000000000"
+
+
+def test_a_new_row_raises_the_version_of_its_day_alone(import_: Importer, warehouse_url: str, tmp_path: Path) -> None:
+    day = 86_400_000
+    import_(_file(tmp_path, _row(0), _row(1), _row(2, time=1_790_000_000_000 + day)))
+    report = import_(_file(tmp_path, _row(0), _row(1), _row(3)))
+    assert (report.new, report.duplicate, dict(report.days)) == (1, 2, {date(2026, 9, 21): 1})
+    assert _rows(warehouse_url, "SELECT day, raw_version FROM day_state ORDER BY day") == [
+        (date(2026, 9, 21), 2),
+        (date(2026, 9, 22), 1),
+    ]
+
+
+def test_damaged_lines_are_reported_with_their_numbers_and_recorded_once(
+    import_: Importer, warehouse_url: str, tmp_path: Path
+) -> None:
+    path = _file(tmp_path, _row(0), "", "BTC,SELL", _row(1), _row(2).replace(",102", ",abc"), "BTC,SELL")
+    for _ in range(2):
+        report = import_(path)
+        assert report.rejected == 3
+        assert report.first_rejected == [
+            RejectedLine(3, "2 columns where forceorder_csv has at least 11"),
+            RejectedLine(5, "price p 'abc' is not a number"),
+            RejectedLine(6, "2 columns where forceorder_csv has at least 11"),
+        ]
+        frames = _rows(warehouse_url, "SELECT frame FROM frames_rejected ORDER BY frame")
+        assert [frame for (frame,) in frames] == ["BTC,SELL", _row(2).replace(",102", ",abc")]
+
+
+def test_what_text_columns_cannot_hold_is_recorded_readably(
+    import_: Importer, warehouse_url: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(_row().encode() + b"\nA\x00B\xff,SELL\n")
+    assert import_(path).rejected == 1
+    assert _rows(warehouse_url, "SELECT frame FROM frames_rejected") == [("A\\x00B\\xff,SELL",)]
+
+
+def test_only_the_first_rejections_are_listed_and_all_are_counted_and_recorded(
+    import_: Importer, warehouse_url: str, tmp_path: Path
+) -> None:
+    report = import_(_file(tmp_path, _row(), *(f"bad {index}" for index in range(50))))
+    assert (report.rejected, len(report.first_rejected)) == (50, 20)
+    assert _rows(warehouse_url, "SELECT count(*) FROM frames_rejected") == [(50,)]
+
+
+def test_days_before_the_start_date_are_refused_and_the_others_land(
+    import_: Importer, warehouse_url: str, tmp_path: Path
+) -> None:
+    early = 1_685_577_599_999  # the last millisecond of 2023-05-31
+    report = import_(_file(tmp_path, _row(0, time=early), _row(0, time=early + 1)))
+    assert (report.new, dict(report.refused), report.rows) == (1, {date(2023, 5, 31): 1}, 2)
+    (refusal,) = report.refusals
+    assert refusal.startswith("days before LIQ_START_DATE=2023-06-01 have no partition")
+    assert _rows(warehouse_url, "SELECT day FROM day_state") == [(date(2023, 6, 1),)]
+
+
+def test_days_that_retention_would_remove_are_refused_naming_the_setting(
+    import_: Importer, warehouse_url: str, tmp_path: Path
+) -> None:
+    first_kept = 1_787_443_200_000  # 2026-08-23, 90 days before NOW
+    path = _file(tmp_path, _row(0, time=first_kept - 1), _row(0, time=first_kept))
+    report = import_(path, settings=Settings())
+    assert (report.new, dict(report.refused)) == (1, {date(2026, 8, 22): 1})
+    (refusal,) = report.refusals
+    assert "LIQ_RETENTION_DAYS=90 would remove days before 2026-08-23 again" in refusal
+    assert import_(path, settings=Settings(retention_days=91)).new == 1
+
+
+def test_events_of_the_future_are_rejected(import_: Importer, tmp_path: Path) -> None:
+    report = import_(_file(tmp_path, _row(0), _row(0, time=NOW + 86_400_001)))
+    assert (report.new, report.rejected) == (1, 1)
+    assert report.first_rejected[0].reason == "time 2026-11-22 22:26 is in the future"
+
+
+@pytest.mark.parametrize(
+    ("content", "asked", "looks_like"),
+    [(_row(), "frames", "forceorder_csv"), ('{"e":"forceOrder"}', "forceorder_csv", "frames")],
+)
+def test_a_file_of_another_format_is_refused_by_name(
+    import_: Importer, warehouse_url: str, tmp_path: Path, content: str, asked: str, looks_like: str
+) -> None:
+    with pytest.raises(ImportRefusedError, match=f"this file looks like {looks_like}, not {asked}"):
+        import_(_file(tmp_path, content), name=asked)
+    assert _everything(warehouse_url) == [[], [], []]
+
+
+def test_a_long_file_of_which_nothing_is_understood_is_refused_not_recorded_line_by_line(
+    import_: Importer, warehouse_url: str, tmp_path: Path
+) -> None:
+    bybit = '{"topic":"allLiquidation.A","type":"snapshot","ts":1,"data":[{"T":1790000000000,"s":"AUSDT","S":"Buy",'
+    path = _file(tmp_path, *[bybit + '"v":"1","p":"2"}]}'] * 100)
+    with pytest.raises(ImportRefusedError, match="line 1: looks like bybit, not binance; check --format, --exchange"):
+        import_(path, name="frames")
+    assert _everything(warehouse_url) == [[], [], []]
+
+
+def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ImportRefusedError, match="'csv' is not a known format; use frames or forceorder_csv"):
+        format_named("csv")
+
+
+def test_an_empty_file_is_nothing_to_do(import_: Importer, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert import_(tmp_path / "file") == ImportReport()
+
+
+def test_a_file_in_many_batches_lands_whole_and_progress_reaches_its_end(
+    import_: Importer, warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landing, "_BATCH_ROWS", 7)
+    path = _file(tmp_path, *(_row(index // 2) for index in range(100)), "bad")
+    offsets: list[int] = []
+    report = import_(path, progress=offsets.append)
+    assert (report.new, report.duplicate, report.rejected) == (50, 50, 1)
+    assert len(offsets) > 10
+    assert offsets == sorted(offsets)
+    assert offsets[-1] == path.stat().st_size
+
+
+def test_an_interrupted_import_is_completed_by_repeating_it(
+    import_: Importer, warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landing, "_BATCH_ROWS", 10)
+    path = _file(tmp_path, *(_row(index) for index in range(35)))
+
+    def interrupt(offset: int) -> None:
+        if offset > path.stat().st_size / 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        import_(path, progress=interrupt)
+    report = import_(path)
+    assert (report.new, report.duplicate) == (15, 20)
+    assert _rows(warehouse_url, "SELECT count(*) FROM liquidations_raw") == [(35,)]
+
+
+def test_acknowledgements_are_counted_apart(import_: Importer, tmp_path: Path) -> None:
+    frame = {
+        "e": "forceOrder",
+        "E": 1790000000002,
+        "o": {"s": "BTCUSDT", "S": "SELL", "p": "1", "ap": "1.1", "z": "1", "T": 1790000000001},
+    }
+    path = _file(tmp_path, '{"result":null,"id":1}', json.dumps({"received_at": 1790000000009, "frame": frame}))
+    report = import_(path, name="frames")
+    assert (report.lines, report.other, report.rows, report.new) == (2, 1, 1, 1)
+
+
+def test_an_old_schema_and_an_unreachable_server_are_named_with_the_fix(
+    import_: Importer, database_url: str, tmp_path: Path
+) -> None:
+    path = _file(tmp_path, _row())
+    with pytest.raises(SchemaError, match="run `liq up`"):
+        import_(path, database_url=database_url)
+    with pytest.raises(ServerError, match="start PostgreSQL, or correct the address in LIQ_DATABASE_URL"):
+        import_(path, database_url="postgresql://liq@127.0.0.1:1/liq")
+
+
+_rows_of_files = st.lists(st.integers(0, 30).map(_row) | st.sampled_from(["bad", "BTC,SELL"]), min_size=1, max_size=40)
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(lines=_rows_of_files, cuts=st.lists(st.integers(0, 40), max_size=3), seed=st.integers(0, 9))
+def test_any_order_and_split_of_a_file_imported_twice_lands_what_the_file_does_once(
+    import_: Importer, warehouse_url: str, tmp_path: Path, lines: list[str], cuts: list[int], seed: int
+) -> None:
+    def empty() -> None:
+        with psycopg.connect(warehouse_url) as connection:
+            connection.execute("TRUNCATE liquidations_raw, day_state, frames_rejected")
+
+    lines = [_row(99), *lines]
+    empty()
+    import_(_file(tmp_path, *lines))
+    once, _, rejected_once = _everything(warehouse_url)
+    empty()
+    shuffled = random.Random(seed).sample(lines, len(lines))
+    edges = [0, *sorted(cuts), len(shuffled)]
+    for _ in range(2):
+        for start, end in itertools.pairwise(edges):
+            import_(_file(tmp_path, *shuffled[start:end]))
+    landed, _, rejected = _everything(warehouse_url)
+    assert landed == once
+    assert rejected == rejected_once
