@@ -1,0 +1,1 @@
+"""The assets, in the order the data flows: sources, landing, detection, rollups."""

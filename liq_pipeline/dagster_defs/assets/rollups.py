@@ -1,0 +1,38 @@
+"""The three rollups of liquidations, each refreshed for exactly the days of the run."""
+
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import dagster as dg
+
+from liq_pipeline.dagster_defs import tables
+from liq_pipeline.dagster_defs.partitions import day_of
+from liq_pipeline.dagster_defs.resources import Line
+
+CODE_VERSION: Final = "1"
+TABLES: Final = ("liquidations_hourly", "liquidation_price_levels", "liquidation_exchange_comparison")
+
+
+def _rollup(table: str) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name=table,
+        specs=[tables.spec(table, group="rollups", deps=["liquidations"], code_version=CODE_VERSION)],
+    )
+    def rollup(context: dg.AssetExecutionContext, line: Line) -> Iterator[dg.MaterializeResult[None]]:
+        from liq_pipeline.warehouse import rollups as warehouse_rollups
+
+        settings, servers = line.settings(), line.servers()
+        for key in context.partition_keys:
+            day = day_of(key)
+            started = time.perf_counter()
+            report = warehouse_rollups.materialize(servers.database_url, table, day, settings)
+            seconds = time.perf_counter() - started
+            context.log.info(f"{key} in {seconds:.3f} s: {report}")
+            tables.report(context, table, day, tables.totals(servers.database_url, table, day), seconds)
+        yield dg.MaterializeResult[None](asset_key=table)
+
+    return rollup
+
+
+rollups: Final = [_rollup(table) for table in TABLES]

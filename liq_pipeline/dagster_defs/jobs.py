@@ -1,0 +1,43 @@
+"""The jobs: a day of tables, a shift of the collector, and pruning."""
+
+from typing import Final
+
+import dagster as dg
+
+from liq_pipeline.dagster_defs.assets.detection import TABLES as DETECTION
+from liq_pipeline.dagster_defs.assets.rollups import TABLES as ROLLUPS
+from liq_pipeline.dagster_defs.collecting import MAX_RUNTIME_SECONDS, collect_shift
+from liq_pipeline.dagster_defs.pruning import prune_collector_runs
+
+MAX_RUNTIME: Final = "dagster/max_runtime"
+PRIORITY: Final = "dagster/priority"
+
+daily_tables: Final = dg.define_asset_job(
+    "daily_tables",
+    selection=["liquidations_raw", *DETECTION, *ROLLUPS],
+    description=(
+        "Everything about one UTC day: drain what landed, find cascades, refresh rollups, run the checks. "
+        "Safe to repeat: a day that is up to date is not rewritten."
+    ),
+    # A run that lost its worker stays STARTED until this passes, and holds its day's slot so long.
+    tags={MAX_RUNTIME: "3600"},
+)
+
+
+@dg.job(
+    description=(
+        "One shift of the collector: every feed of LIQ_EXCHANGES in one op, until the shift's end. "
+        "Asked for by collector_sensor; terminate a run to stop collecting until the sensor's rescue."
+    ),
+    tags={"liq/kind": "collector", PRIORITY: "100", MAX_RUNTIME: str(MAX_RUNTIME_SECONDS)},
+)
+def collector_job() -> None:
+    collect_shift()
+
+
+@dg.job(
+    description="Delete collector runs older than 14 days, so that Dagster's own tables stay small.",
+    tags={"liq/kind": "housekeeping", PRIORITY: "-1", MAX_RUNTIME: "900"},
+)
+def prune_job() -> None:
+    prune_collector_runs()

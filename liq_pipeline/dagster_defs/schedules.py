@@ -1,0 +1,40 @@
+"""When days are made without anyone asking. Days come from the scheduled time, never from the clock, so that a tick
+that runs late still means the day it was for."""
+
+from datetime import timedelta
+from typing import Final
+
+import dagster as dg
+
+from liq_pipeline.dagster_defs.jobs import daily_tables, prune_job
+
+
+@dg.schedule(
+    job=daily_tables,
+    cron_schedule="*/5 * * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Today's tables, every five minutes: moves what landed to the database and computes today again.",
+)
+def refresh_today(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    at = context.scheduled_execution_time
+    return dg.RunRequest(run_key=f"refresh:{at:%Y-%m-%dT%H:%M}", partition_key=f"{at:%Y-%m-%d}")
+
+
+@dg.schedule(
+    job=daily_tables,
+    cron_schedule="10 0 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Yesterday's tables, once after midnight, when its last events have arrived.",
+)
+def close_yesterday(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    day = context.scheduled_execution_time.date() - timedelta(days=1)
+    return dg.RunRequest(run_key=f"close:{day}", partition_key=day.isoformat())
+
+
+prune_daily: Final = dg.ScheduleDefinition(
+    name="prune_daily",
+    job=prune_job,
+    cron_schedule="30 3 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Deletes collector runs older than 14 days.",
+)
