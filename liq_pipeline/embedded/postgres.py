@@ -37,6 +37,7 @@ class Postgres:
     with_parent: bool = True
     account: Account = field(default_factory=server_account)
     binaries: Binaries = field(init=False)
+    name: str = field(init=False, default="PostgreSQL")
     port: int = field(init=False, default=0)
     password: str = field(init=False, default="")
     server: psutil.Process | None = field(init=False, default=None)
@@ -64,7 +65,7 @@ class Postgres:
         return f"postgresql://{_USER}:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def running(self) -> bool:
-        return self.server is not None and self.server.is_running() and self.server.status() != psutil.STATUS_ZOMBIE
+        return process.alive(self.server)
 
     def start(self) -> None:
         """Make the cluster if there is none and start it; returns when it answers.
@@ -183,7 +184,7 @@ class Postgres:
             log=self.log,
             cwd=Path("/"),
             account=self.account,
-            with_parent=self.with_parent,
+            end_with=signal.SIGINT if self.with_parent else None,
         )
 
     def _wait_until_ready(self, deadline: float) -> str | None:

@@ -30,11 +30,12 @@ def spawn(
     cwd: Path,
     account: Account | None = None,
     environment: dict[str, str] | None = None,
-    with_parent: bool = True,
+    end_with: signal.Signals | None = signal.SIGTERM,
 ) -> psutil.Popen:
     """Start a process in a session of its own, so that a terminal's Ctrl-C reaches only its parent.
 
-    Output is appended to ``log``. With ``with_parent`` Linux ends it when the parent's thread ends in whatever way.
+    Output is appended to ``log``. ``end_with`` is what Linux sends it when this thread ends in whatever way; None lets
+    it outlive us.
     """
     with open_log(log) as output:
         return psutil.Popen(
@@ -48,7 +49,7 @@ def spawn(
             user=account.uid if account and account.lent else None,
             group=account.gid if account and account.lent else None,
             extra_groups=[] if account and account.lent else None,
-            preexec_fn=_end_with_parent(os.getpid()) if with_parent and sys.platform == "linux" else None,
+            preexec_fn=_with_parent(end_with) if end_with and sys.platform == "linux" else None,
         )
 
 
@@ -57,16 +58,33 @@ def open_log(path: Path) -> IO[bytes]:
     return path.open("ab")
 
 
-def _end_with_parent(parent: int) -> Callable[[], None]:
+def _with_parent(end_with: signal.Signals) -> Callable[[], None]:
+    parent = os.getpid()
     # Loaded before the fork: the child may only make the call. It is made after the change of user, which resets it.
     prctl = ctypes.CDLL(None, use_errno=True).prctl
 
     def arrange() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
+        prctl(_PR_SET_PDEATHSIG, int(end_with), 0, 0, 0)
         if os.getppid() != parent:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), end_with)
 
     return arrange
+
+
+def same(pid: int, created: float) -> psutil.Process | None:
+    """The live process with this pid, if it is still the one that was created then."""
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        if abs(process.create_time() - created) < 0.1 and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    return None
+
+
+def alive(process: psutil.Process | None) -> bool:
+    """Whether the process runs; one that ended and was not waited for does not."""
+    with contextlib.suppress(psutil.Error):
+        return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def in_folder(folder: Path) -> list[psutil.Process]:

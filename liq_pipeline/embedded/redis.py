@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Literal
 
 import psutil
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from liq_pipeline.embedded import process
 from liq_pipeline.embedded.account import Account, server_account
@@ -31,6 +34,7 @@ class Redis:
     with_parent: bool = True
     account: Account = field(default_factory=server_account)
     binaries: Binaries = field(init=False)
+    name: str = field(init=False, default="Redis")
     port: int = field(init=False, default=0)
     password: str = field(init=False, default="")
     server: psutil.Process | None = field(init=False, default=None)
@@ -48,7 +52,7 @@ class Redis:
         return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def running(self) -> bool:
-        return self.server is not None and self.server.is_running() and self.server.status() != psutil.STATUS_ZOMBIE
+        return process.alive(self.server)
 
     def start(self) -> None:
         """Start the server; returns when it has read its data and answers.
@@ -100,7 +104,7 @@ class Redis:
             log=self.log,
             cwd=self.data if not self.account.lent else Path("/"),
             account=self.account,
-            with_parent=self.with_parent,
+            end_with=signal.SIGINT if self.with_parent else None,
         )
 
     def _wait_until_ready(self, deadline: float) -> str | None:
@@ -117,7 +121,10 @@ class Redis:
 
     def _answer(self) -> str | None:
         """None if the server lets us in and has loaded its data, otherwise what it said."""
-        client = redis.Redis.from_url(self.url(), socket_timeout=5, socket_connect_timeout=5)
+        # The client's own retries wait for seconds; whoever asks here asks again soon.
+        client = redis.Redis.from_url(
+            self.url(), socket_timeout=5, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0)
+        )
         try:
             client.ping()
         except redis.RedisError as error:
