@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from liq_pipeline.errors import SettingsError
-from liq_pipeline.exchanges import binance
+from liq_pipeline.exchanges import binance, bybit, okx
 from liq_pipeline.exchanges.base import Adapter
 
 _ADAPTERS: Final[dict[str, Adapter]] = {
     "binance": binance.LINEAR,
+    "bybit": bybit.LINEAR,
+    "okx": okx.LINEAR,
     "binance:inverse": binance.INVERSE,
+    "bybit:inverse": bybit.INVERSE,
+    "okx:inverse": okx.INVERSE,
 }
 FEEDS: Final = tuple(_ADAPTERS)
 """Every feed there is, linear ones by the exchange's name alone."""

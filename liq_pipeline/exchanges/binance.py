@@ -52,6 +52,10 @@ LARGEST_SINCE_MS: Final = 1_776_124_800_000
 MAX_SYMBOL_STREAMS: Final = 100
 """More symbols than this take the all-market stream: a connection may carry 200 streams."""
 
+# Members looked up once: on Python 3.11 an enum's attribute costs as much as a whole number check.
+_LONG, _SHORT = Side.LONG, Side.SHORT
+_FILL, _ORDER = PriceKind.FILL, PriceKind.ORDER
+_LINEAR, _LIQUIDATIONS = Market.LINEAR, FrameKind.LIQUIDATIONS
 _ZERO: Final = re.compile(r"0+(?:\.0*)?", re.ASCII)
 _BTC_CONTRACT_USD: Final = Decimal(100)
 _OTHER_CONTRACT_USD: Final = Decimal(10)
@@ -114,7 +118,7 @@ def contract_usd(contract: str) -> Decimal:
 
 def semantics(market: Market, time: int) -> str:
     """What the feed published at ``time``, UTC milliseconds."""
-    if market is Market.LINEAR and time >= LARGEST_SINCE_MS:
+    if market is _LINEAR and time >= LARGEST_SINCE_MS:
         return "throttled-1s-largest"
     return "throttled-1s-latest"
 
@@ -127,7 +131,7 @@ def from_force_order_row(
     filled: object,
     time_ms: object,
     *,
-    market: Market = Market.LINEAR,
+    market: Market = _LINEAR,
     ordinal: int = 0,
 ) -> Liquidation:
     """The liquidation in the fields of one force order, whatever they came in: a frame, an archive, a recording.
@@ -140,18 +144,18 @@ def from_force_order_row(
         raise InvalidLiquidationError(f"symbol s {rows.shown(contract)} is not text")
     if side not in ("BUY", "SELL"):
         raise InvalidLiquidationError(f"side S {rows.shown(side)} is neither BUY nor SELL")
-    liquidated = Side.LONG if side == "SELL" else Side.SHORT
-    name = linear_name(contract) if market is Market.LINEAR else inverse_name(contract)
+    liquidated = _LONG if side == "SELL" else _SHORT
+    name = linear_name(contract) if market is _LINEAR else inverse_name(contract)
     time = rows.milliseconds("time T", time_ms)
     limit = rows.decimal_text("price p", limit_price)
     size = rows.decimal_text("quantity z", filled)
-    if average_price is None or average_price == "" or _is_zero(average_price):
-        price, kind = limit, PriceKind.ORDER
+    if not average_price or _is_zero(average_price):
+        price, kind = limit, _ORDER
     else:
-        price, kind = rows.decimal_text("average price ap", average_price), PriceKind.FILL
+        price, kind = rows.decimal_text("average price ap", average_price), _FILL
     event = event_id(EXCHANGE, contract, str(time), str(side), limit, size, ordinal=ordinal)
     meaning = semantics(market, time)
-    if market is Market.LINEAR:
+    if market is _LINEAR:
         return rows.linear(
             EXCHANGE, contract, name, time, liquidated, price, kind, size, limit, meaning, event, ordinal
         )
@@ -162,7 +166,8 @@ def from_force_order_row(
 
 
 def _is_zero(value: object) -> bool:
-    return _ZERO.fullmatch(value) is not None if isinstance(value, str) else value == 0
+    # The first character decides nearly always, without the regular expression.
+    return isinstance(value, str) and value[0] == "0" and _ZERO.fullmatch(value) is not None
 
 
 @dataclass(frozen=True)
@@ -227,7 +232,7 @@ class BinanceAdapter:
                 liquidation = from_force_order_row(
                     order.s, order.S, order.p, order.ap, order.z, order.T, market=self.market
                 )
-                return Parsed(FrameKind.LIQUIDATIONS, (Landed(liquidation, frame),))
+                return Parsed(_LIQUIDATIONS, (Landed(liquidation, frame),))
         except (msgspec.DecodeError, InvalidLiquidationError, RecursionError, ValueError):
             pass
         return self._explain(frame)

@@ -35,13 +35,16 @@ _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _rows: Final = msgspec.json.Decoder(list[msgspec.Raw])
 encode: Final = msgspec.json.encode
 
+Build = Callable[[Any, int], Liquidation]
+"""Makes the liquidation of a row and its ordinal, or raises InvalidLiquidationError."""
+
 
 def storable(frame: bytes) -> bool:
     """Whether a frame that decoded is also text that jsonb accepts; cheap, as it runs on every frame.
 
     The typed decoders skip what they do not know without looking for invalid UTF-8 or an escaped NUL.
     """
-    if b"\\u0000" in frame:
+    if b"\\" in frame and b"\\u0000" in frame:
         return False
     if frame.isascii():
         return True
@@ -92,13 +95,10 @@ def refused(reason: str, frame: bytes) -> Parsed:
     return Parsed(FrameKind.REFUSED, (), (Rejection(reason, frame),))
 
 
-def gather(
-    items: Sequence[Any], raws: Sequence[bytes], build: Callable[[Any, int], Liquidation], frame: bytes
-) -> Parsed:
+def gather(items: Sequence[Any], raws: Sequence[bytes], build: Build, frame: bytes) -> Parsed:
     """Every row of a frame as a liquidation or a rejection, identical rows numbered by their ordinal.
 
-    ``raws`` are the frames narrowed to each item; ``build`` makes the liquidation of an item and ordinal, or raises
-    InvalidLiquidationError.
+    ``raws`` are the frames narrowed to each item.
     """
     landed: list[Landed] = []
     rejections: list[Rejection] = []

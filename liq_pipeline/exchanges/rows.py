@@ -31,14 +31,15 @@ LAST_MS: Final = 4_102_444_800_000
 _PLAIN: Final = re.compile(r"(?:0|[1-9]\d{0,17})(?:\.\d{1,18})?", re.ASCII)
 _NUMERIC: Final = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,9})?", re.ASCII)
 _plain = _PLAIN.fullmatch
+_LINEAR, _INVERSE = Market.LINEAR, Market.INVERSE
 
 
-def shown(value: object) -> str:
-    """A value for a reason: ASCII, so that any text survives any sink, and short."""
+def shown(value: object, limit: int = 80) -> str:
+    """A value for a reason: ASCII, so that any text survives any sink, and at most ``limit`` characters."""
     if isinstance(value, int) and abs(value) > 10**40:
         return "a number of more than 40 digits"
     text = ascii(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def decimal_text(name: str, value: object) -> str:
@@ -109,7 +110,7 @@ def linear(
         time=time,
         event_id=event,
         exchange=exchange,
-        market=Market.LINEAR,
+        market=_LINEAR,
         contract=contract,
         symbol=name.symbol,
         side=side,
@@ -136,13 +137,13 @@ def inverse(
     feed_semantics: str,
     event: str,
     ordinal: int = 0,
-    usd_per_size: Decimal = Decimal(1),
+    usd_per_size: Decimal | None = None,
 ) -> Liquidation:
-    """A liquidation of a contract worth US dollars: ``size`` contracts of ``usd_per_size`` dollars each.
+    """A liquidation of a contract worth US dollars: ``size`` dollars, or contracts of ``usd_per_size`` dollars.
 
     The coins are the dollars divided by the price; the value is never multiplied by the price.
     """
-    value = EXACT.multiply(Decimal(size), usd_per_size)
+    value = Decimal(size) if usd_per_size is None else EXACT.multiply(Decimal(size), usd_per_size)
     amount = Decimal(price)
     if name.bundle != 1:
         amount = EXACT.divide(amount, name.bundle)
@@ -154,7 +155,7 @@ def inverse(
         time=time,
         event_id=event,
         exchange=exchange,
-        market=Market.INVERSE,
+        market=_INVERSE,
         contract=contract,
         symbol=name.symbol,
         side=side,
