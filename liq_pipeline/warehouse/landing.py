@@ -69,12 +69,15 @@ def insert_rows(connection: Connection, entries: Iterable[Entry], *, expect_new:
     time lands rows: this waits until the others have committed.
     """
     connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (locks.LANDING, 0))
-    unique: dict[tuple[int, str], tuple[int, Entry]] = {}
-    given = 0
-    for given, entry in enumerate(entries, start=1):
-        unique.setdefault((entry.liquidation.time, entry.liquidation.event_id), (given - 1, entry))
+    rows = list(enumerate(entries))
+    given = len(rows)
+    if len({entry.liquidation.event_id for _, entry in rows}) < given:
+        seen: dict[tuple[int, str], tuple[int, Entry]] = {}
+        for row in rows:
+            seen.setdefault((row[1].liquidation.time, row[1].liquidation.event_id), row)
+        rows = list(seen.values())
     report = InsertReport()
-    _land(connection, list(unique.values()), report, expect_new)
+    _land(connection, rows, report, expect_new)
     report.refused.sort()
     report.new = report.days.total()
     report.duplicate = given - report.new - len(report.refused)

@@ -6,10 +6,12 @@ One loader runs at a time. While PostgreSQL takes one batch, a thread reads and 
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Final, NamedTuple
@@ -76,6 +78,7 @@ def drain(database_url: str, redis_url: str, settings: Settings, until: int | No
     """
     started = time.monotonic()
     with (
+        _no_garbage_collection(),
         backlog.open_redis(redis_url) as client,
         connect(database_url, autocommit=True) as connection,
         locks.session_lock(connection, locks.LOADER),
@@ -90,6 +93,19 @@ def drain(database_url: str, redis_url: str, settings: Settings, until: int | No
             report.trimmed += backlog.trim(client, key, now - settings.stream_hours * _HOUR_MS)
     report.seconds = time.monotonic() - started
     return report
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Batches are hundreds of thousands of small objects without cycles: looking for cycles in them took a third
+    of the loader's time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _drain_stream(connection: Connection, client: redis.Redis, key: str, report: DrainReport) -> None:
