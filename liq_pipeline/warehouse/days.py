@@ -1,0 +1,170 @@
+"""A day's landed events become its rows of liquidations, liquidations_significant and liquidation_cascades.
+
+One read of the raw rows, one transaction that replaces the three tables' day: readers see all of it or none.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+import polars as pl
+from psycopg import sql
+
+from liq_pipeline.detection.cascades import detect
+from liq_pipeline.detection.columns import Detection
+from liq_pipeline.detection.padding import Span, border, initial_range, next_range
+from liq_pipeline.errors import DayRefusedError
+from liq_pipeline.settings import Settings
+from liq_pipeline.warehouse import day_rows, locks
+from liq_pipeline.warehouse.connection import Connection, connect
+from liq_pipeline.warehouse.day_state import DayState, StaleDay, read_states, refusal, refuse_reaching, stale
+
+__all__ = ["DayReport", "StaleDay", "materialize_events", "stale_days"]
+
+_DAY: Final = timedelta(days=1)
+_TIME_COLUMNS: Final = {
+    "liquidations": "time",
+    "liquidations_significant": "time",
+    "liquidation_cascades": "cascade_start",
+}
+_STORE: Final = """
+INSERT INTO day_state AS state (day, materialized_version, settings_hash, border_left, border_right, materialization,
+                                materialized_at)
+VALUES (%s, %s, %s, %s, %s, 1, now())
+ON CONFLICT (day) DO UPDATE SET
+    materialized_version = excluded.materialized_version, settings_hash = excluded.settings_hash,
+    border_left = excluded.border_left, border_right = excluded.border_right,
+    materialization = state.materialization + 1, materialized_at = excluded.materialized_at"""
+
+
+@dataclass(frozen=True)
+class DayReport:
+    """What a day was made of. When ``rewritten`` is false nothing was read, and the counts are None.
+
+    ``window`` is the span of raw events read, UTC; ``usd`` the day's total; ``seconds`` by phase.
+    """
+
+    day: date
+    raw_version: int
+    rewritten: bool
+    rows: int | None = None
+    significant: int | None = None
+    cascades: int | None = None
+    usd: Decimal | None = None
+    window: tuple[datetime, datetime] | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class _Phases:
+    """Seconds by phase, each lasting until the next begins."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def end(self, name: str) -> None:
+        now = time.monotonic()
+        self.seconds[name] = round(now - self._last, 3)
+        self._last = now
+
+
+def materialize_events(database_url: str, day: date, settings: Settings, *, force: bool = False) -> DayReport:
+    """Replace the day in the three event tables, unless it is up to date and not ``force``.
+
+    Rows depend on ``liquidations_raw`` and ``settings`` alone, in whatever order days are materialized. Raises
+    DayRefusedError for days outside the partitions or beyond retention, ServerError, and nothing half done.
+    """
+    if reason := refusal(day, settings):
+        raise DayRefusedError(reason)
+    phases = _Phases()
+    with (
+        connect(database_url, autocommit=True) as connection,
+        locks.session_lock(connection, locks.DAY, locks.day_key(day)),
+        connection.transaction(),
+    ):
+        phases.end("lock")
+        # Read before the raw rows: what lands in between leaves the day stale, never wrongly fresh.
+        states = {state.day: state for state in read_states(connection, day - _DAY, day + _DAY)}
+        state = states.get(day, DayState(day, raw_version=0))
+        states.setdefault(day, state)
+        if not force and not any(found.day == day for found in stale(states.values(), settings)):
+            return DayReport(day, state.raw_version, rewritten=False, seconds=phases.seconds)
+        loaded, rows, found = _detect(connection, day, settings, phases)
+        _refuse_dropped(found, day, settings)
+        enriched = day_rows.enrich(rows, found, day, settings)
+        tables = {
+            "liquidations": day_rows.liquidations(enriched),
+            "liquidations_significant": day_rows.significant(enriched),
+            "liquidation_cascades": day_rows.cascades(rows, found, day),
+        }
+        phases.end("enrich")
+        for table, new_rows in tables.items():
+            _replace(connection, table, day, new_rows)
+        span = day_rows.day_span(day)
+        borders = (border(found, span.start), border(found, span.end))
+        connection.execute(_STORE, (day, state.raw_version, settings.detection_hash, *borders))
+        phases.end("write")
+    phases.end("commit")
+    return DayReport(
+        day,
+        state.raw_version,
+        rewritten=True,
+        rows=tables["liquidations"].height,
+        significant=tables["liquidations_significant"].height,
+        cascades=tables["liquidation_cascades"].height,
+        usd=Decimal(int(enriched["value_micro"].cast(pl.Int128).sum())).scaleb(-6),
+        window=(_utc(loaded.start), _utc(loaded.end)),
+        seconds=phases.seconds,
+    )
+
+
+def stale_days(database_url: str, settings: Settings) -> list[StaleDay]:
+    """Days to materialize again, in order, each with the reason; empty when all tables are up to date.
+
+    Days that have not begun, of events whose venue's clock is ahead, wait until they have.
+    """
+    with connect(database_url) as connection:
+        return stale(read_states(connection, last=datetime.now(UTC).date()), settings)
+
+
+def _detect(
+    connection: Connection, day: date, settings: Settings, phases: _Phases
+) -> tuple[Span, pl.DataFrame, Detection]:
+    """The rows read, the span they are of, and the cascades in them; certain for everything that touches ``day``."""
+    own, params = day_rows.day_span(day), day_rows.params(settings)
+    span: Span | None = initial_range(own, params)
+    while span is not None:
+        loaded = span
+        rows = day_rows.read_raw(connection, loaded)
+        phases.end("read")
+        found = detect(day_rows.as_events(rows), params)
+        phases.end("detect")
+        span = next_range(loaded, own, found)
+    return loaded, rows, found
+
+
+def _refuse_dropped(found: Detection, day: date, settings: Settings) -> None:
+    span = day_rows.day_span(day)
+    touching = (found.cascades.start < span.end) & (found.cascades.end >= span.start)
+    if touching.any():
+        refuse_reaching(_utc(int(found.cascades.start[touching].min())).date(), day, settings)
+
+
+def _replace(connection: Connection, table: str, day: date, rows: pl.DataFrame) -> None:
+    name, time_column = sql.Identifier(table), sql.Identifier(_TIME_COLUMNS[table])
+    delete = sql.SQL("DELETE FROM {} WHERE {} >= %s AND {} < %s").format(name, time_column, time_column)
+    span = day_rows.day_span(day)
+    connection.execute(delete, (_utc(span.start), _utc(span.end)))
+    columns = sql.SQL(", ").join(map(sql.Identifier, rows.columns))
+    insert = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT CSV)").format(name, columns)
+    with connection.cursor().copy(insert) as copy:
+        for part in day_rows.as_csv(rows):
+            copy.write(part)
+
+
+def _utc(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
