@@ -1,10 +1,19 @@
 """The landing zone in Redis: its keys, and what one entry of an event stream holds.
 
 Written by the collector and replays, read by the loader and the live view; contract of both sides.
+
+Fields of an entry, all text but for the payloads:
+
+``liq:events:{exchange}``   ``event_id``, ``event`` (encode_event), ``received_at`` (UTC ms), ``source``, ``raw``
+``liq:rejected``            ``received_at`` (UTC ms), ``exchange``, ``reason``, ``frame``
+``liq:coverage:{feed}``     ``connection``, ``from``, ``to`` (UTC ms), ``part``, ``parts``; see ``covered``
+``liq:feed:{feed}``         a hash; see collector/health.py
+``liq:lease:{feed}``        a string; see collector/lease.py
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -61,3 +70,61 @@ def decode_entry(fields: dict[bytes, bytes]) -> Entry:
     return Entry(
         _decoder.decode(fields[b"event"]), int(fields[b"received_at"]), fields[b"source"].decode(), fields[b"raw"]
     )
+
+
+class Span(NamedTuple):
+    """Time one connection covered: subscribed, proven alive, and everything received until ``to`` is landed.
+
+    ``start`` and ``end`` are UTC milliseconds. Venues that limit the subscriptions of a connection are collected
+    by several at once: such a connection covers ``part`` (from 0) of ``parts``.
+    """
+
+    connection: str
+    start: int
+    end: int
+    part: int = 0
+    parts: int = 1
+
+
+def decode_span(fields: dict[bytes, bytes]) -> Span:
+    """The span in an entry of a coverage stream; raises KeyError or ValueError if it is none of ours."""
+    return Span(
+        fields[b"connection"].decode(),
+        int(fields[b"from"]),
+        int(fields[b"to"]),
+        int(fields[b"part"]),
+        int(fields[b"parts"]),
+    )
+
+
+def covered(spans: Iterable[Span]) -> list[tuple[int, int]]:
+    """The time a feed was covered, as disjoint ascending (start, end) in UTC milliseconds; gaps are between them.
+
+    Connections of the same part add up; time counts when all parts of one division of the symbols have it.
+    """
+    divisions: dict[int, list[list[tuple[int, int]]]] = {}
+    for span in spans:
+        parts = divisions.setdefault(span.parts, [[] for _ in range(span.parts)])
+        parts[span.part].append((span.start, span.end))
+    whole: list[tuple[int, int]] = []
+    for parts in divisions.values():
+        common = _union(parts[0])
+        for other in parts[1:]:
+            common = _intersection(common, _union(other))
+        whole += common
+    return _union(whole)
+
+
+def _union(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _intersection(left: Sequence[tuple[int, int]], right: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    pairs = ((max(a, c), min(b, d)) for a, b in left for c, d in right)
+    return [(start, end) for start, end in pairs if start < end]

@@ -1,0 +1,186 @@
+"""One WebSocket connection from the handshake to its end. It knows frames as bytes and never opens a second socket."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from liq_pipeline.collector.coverage import Coverage
+from liq_pipeline.collector.subscription import Subscription
+from liq_pipeline.collector.timing import Timing
+from liq_pipeline.exchanges.base import Adapter, FrameKind
+from liq_pipeline.streams import Span
+
+MAX_FRAME_BYTES: Final = 16 << 20
+_TOO_BIG: Final = 1009
+
+
+class SilentError(Exception):
+    """The connection stands and does not deliver: no acknowledgement, or no control frame."""
+
+
+class SubscriptionRefusedError(Exception):
+    """The venue accepted none of the subscriptions."""
+
+
+class Sink(Protocol):
+    """Where a connection's frames go: the feed."""
+
+    @property
+    def full(self) -> bool:
+        """Reading must stop until ``room`` returns."""
+
+    async def room(self) -> None: ...
+
+    def receive(self, frame: bytes, received_at: int) -> FrameKind: ...
+
+    def too_big(self, received_at: int) -> None: ...
+
+    def claim(self, spans: Sequence[Span]) -> None: ...
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL stays on this machine, where no proxy of the environment should carry it."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Connection:
+    """One connection for ``symbols`` (the venue's contracts; empty: all), ``part`` of ``parts`` of the feed."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        url: str,
+        symbols: Sequence[str],
+        sink: Sink,
+        timing: Timing,
+        *,
+        part: int = 0,
+        parts: int = 1,
+    ) -> None:
+        self.symbols = tuple(symbols)
+        self.ready = asyncio.Event()
+        """Set once subscribed, acknowledged and, where the venue has a control stream, proven by a frame."""
+        self.ready_at = 0.0
+        self.heard_at = time.monotonic()
+        """When the venue last proved, on the monotonic clock, that it delivers."""
+        self.blocked = False
+        """Reading has stopped because Redis takes nothing."""
+        self.refused: list[str] = []
+        self._adapter = adapter
+        self._url = url
+        self._sink = sink
+        self._timing = timing
+        self._subscription = Subscription(adapter, symbols)
+        self._coverage = Coverage(secrets.token_hex(6), int(adapter.silence_seconds * 1000), part, parts)
+        # A venue without a keepalive of its own has no pong that would prove anything: its control stream does.
+        self._needs_frames = adapter.keepalive_message is None
+        self._proven = False
+
+    async def run(self) -> None:
+        """Deliver frames until cancelled or until the connection fails, and raise why it did.
+
+        Raises OSError, TimeoutError, websockets' exceptions, SilentError or SubscriptionRefusedError.
+        """
+        try:
+            async with connect(
+                self._url,
+                max_size=MAX_FRAME_BYTES,
+                open_timeout=self._timing.open,
+                close_timeout=self._timing.close,
+                ping_interval=None,
+                proxy=None if is_loopback(self._url) else True,
+            ) as socket:
+                tending = asyncio.create_task(self._tend(socket))
+                try:
+                    await self._become_ready(socket)
+                    while True:
+                        await self._take(await socket.recv(decode=False))
+                finally:
+                    tending.cancel()
+        except ConnectionClosed as error:
+            if error.sent is not None and error.sent.code == _TOO_BIG:
+                self._sink.too_big(now_ms())
+            raise
+        finally:
+            self._sink.claim(self._coverage.take())
+
+    async def _become_ready(self, socket: ClientConnection) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._timing.proof) as deadline:
+                while not (self._subscription.done and (self._proven or not self._needs_frames)):
+                    while messages := self._subscription.next_messages():
+                        for message in messages:
+                            await socket.send(message)
+                    if self._subscription.done and not self._needs_frames:
+                        break
+                    kind = await self._take(await socket.recv(decode=False))
+                    if kind in (FrameKind.ACK, FrameKind.REFUSED):
+                        deadline.reschedule(loop.time() + self._timing.proof)
+        except TimeoutError:
+            missing = "no frame of the control stream" if self._subscription.done else "no acknowledgement"
+            raise SilentError(f"{missing} within {self._timing.proof:g} s of subscribing") from None
+        self.refused = self._subscription.refused
+        if not self._subscription.accepted:
+            raise SubscriptionRefusedError("the venue refused every subscription")
+        self.ready_at = self.heard_at = time.monotonic()
+        self._coverage.prove(now_ms())
+        self.ready.set()
+
+    async def _take(self, frame: bytes) -> FrameKind:
+        received_at = now_ms()
+        kind = self._sink.receive(frame, received_at)
+        if kind in (FrameKind.ACK, FrameKind.REFUSED):
+            self._subscription.replied(refused=kind is FrameKind.REFUSED)
+        if kind in (FrameKind.LIQUIDATIONS, FrameKind.CONTROL) or not self._needs_frames:
+            self._proven = True
+            self.heard_at = time.monotonic()
+            if self.ready.is_set():
+                self._coverage.prove(received_at)
+        if self._sink.full:
+            await self._wait_for_room()
+        return kind
+
+    async def _wait_for_room(self) -> None:
+        self._coverage.interrupt()
+        self.blocked = True
+        try:
+            await self._sink.room()
+        finally:
+            self.blocked = False
+            self.heard_at = time.monotonic()
+
+    async def _tend(self, socket: ClientConnection) -> None:
+        """Keepalive messages and claims; ends quietly with the connection, which the reader reports."""
+        keepalive, seconds = self._adapter.keepalive_message, self._adapter.keepalive_seconds
+        next_ping = next_claim = time.monotonic()
+        try:
+            while True:
+                now = time.monotonic()
+                if keepalive is not None and now >= next_ping:
+                    await socket.send(keepalive)
+                    next_ping = now + seconds
+                if now >= next_claim:
+                    self._sink.claim(self._coverage.take())
+                    next_claim = now + self._timing.claim
+                wake = next_claim if keepalive is None else min(next_claim, next_ping)
+                await asyncio.sleep(max(0.0, wake - time.monotonic()))
+        except ConnectionClosed:
+            return

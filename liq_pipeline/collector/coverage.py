@@ -1,0 +1,77 @@
+"""What one connection covered: time between proofs that it delivers, and nothing else.
+
+A span ends at the last proof, never at the present: a connection that died half-open claims nothing after its
+last frame, and a collector that died leaves its gap by saying nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from liq_pipeline import streams
+from liq_pipeline.collector.resp import pack
+from liq_pipeline.streams import Span
+
+_KEPT_MS: Final = 14 * 86_400_000
+"""Spans older than this leave the stream; the daily coverage tables are made from them long before."""
+
+
+class Coverage:
+    """The spans of one connection. Times are UTC milliseconds."""
+
+    def __init__(self, connection: str, silence_ms: int, part: int = 0, parts: int = 1) -> None:
+        self._connection = connection
+        self._silence_ms = silence_ms
+        self._part = part
+        self._parts = parts
+        self._start: int | None = None
+        self._end = 0
+        self._finished: list[tuple[int, int]] = []
+
+    def prove(self, now: int) -> None:
+        """The connection delivered something at ``now``.
+
+        Proofs further apart than the venue is ever silent do not join: the machine slept, or the clock was set.
+        """
+        if self._start is not None and not 0 <= now - self._end <= self._silence_ms:
+            self.interrupt()
+        if self._start is None:
+            self._start = now
+        self._end = now
+
+    def interrupt(self) -> None:
+        """Nothing after the last proof is covered until the next."""
+        if self._start is not None and self._end > self._start:
+            self._finished.append((self._start, self._end))
+        self._start = None
+
+    def take(self) -> list[Span]:
+        """The spans not taken yet. A later one begins where an uninterrupted earlier one ended."""
+        spans = self._finished
+        self._finished = []
+        if self._start is not None and self._end > self._start:
+            spans.append((self._start, self._end))
+            self._start = self._end
+        return [Span(self._connection, start, end, self._part, self._parts) for start, end in spans]
+
+
+def claim(feed: str, span: Span) -> bytes:
+    """The packed command that publishes a span."""
+    return pack(
+        b"XADD",
+        streams.coverage_key(feed).encode(),
+        b"MINID",
+        b"~",
+        b"%d" % (span.end - _KEPT_MS),
+        b"*",
+        b"connection",
+        span.connection.encode(),
+        b"from",
+        b"%d" % span.start,
+        b"to",
+        b"%d" % span.end,
+        b"part",
+        b"%d" % span.part,
+        b"parts",
+        b"%d" % span.parts,
+    )

@@ -1,0 +1,221 @@
+"""Landing: what was parsed goes into the Redis streams in batches, in order, at least once.
+
+An entry leaves the buffer only when Redis has acknowledged it. Whatever Redis does meanwhile (gone, loading,
+read-only, out of memory, asking for another login) the buffer keeps the order; when it is full, ``room`` holds
+back the connections, so that the venue's bytes wait in the network and the gap shows instead of a silent loss.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from functools import cache
+from typing import Final
+
+import hiredis
+
+from liq_pipeline import streams
+from liq_pipeline.collector.resp import Address, RedisAwayError, RedisConnection, RedisRefusedError, pack
+from liq_pipeline.errors import ServerError
+from liq_pipeline.exchanges.base import Parsed
+
+_log = logging.getLogger(__name__)
+
+_BATCH_ENTRIES: Final = 1_000
+_BATCH_BYTES: Final = 4 << 20
+_GATHER_SECONDS: Final = 0.02
+"""How long a small batch waits for company: far below what the live view notices, far above a round trip."""
+_TIMEOUT_SECONDS: Final = 15.0
+_FIRST_RETRY_SECONDS: Final = 0.1
+_LAST_RETRY_SECONDS: Final = 2.0
+
+
+@cache
+def _event_template(exchange: str, source: str) -> bytes:
+    """An XADD with holes for the length and text of event_id, event, received_at and raw."""
+    key, origin = streams.events_key(exchange).encode(), source.encode()
+    return (
+        b"*13\r\n$4\r\nXADD\r\n$%d\r\n%b\r\n$1\r\n*\r\n$8\r\nevent_id\r\n$%%d\r\n%%b\r\n$5\r\nevent\r\n$%%d\r\n%%b\r\n"
+        b"$11\r\nreceived_at\r\n$%%d\r\n%%b\r\n$6\r\nsource\r\n$%d\r\n%b\r\n$3\r\nraw\r\n$%%d\r\n%%b\r\n"
+    ) % (len(key), key, len(origin), origin)
+
+
+class Landing:
+    """The buffer in front of Redis and the one task that empties it.
+
+    ``max_entries`` and ``max_bytes`` bound what waits while Redis is away.
+    """
+
+    def __init__(self, redis_url: str, *, max_entries: int = 200_000, max_bytes: int = 256 << 20) -> None:
+        self._address = Address(redis_url)
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._pending: deque[bytes] = deque()
+        self._sending: list[bytes] = []
+        self._bytes = 0
+        self._first = 0
+        """Position, counted from the start, of the oldest command that is not acknowledged."""
+        self._barriers: deque[int] = deque()
+        self._something = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._room = asyncio.Event()
+        self._empty.set()
+        self._room.set()
+        self._connection: RedisConnection | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self.away: str | None = None
+        """Why Redis takes nothing at the moment; None while it does."""
+
+    @property
+    def buffered(self) -> int:
+        """Commands not yet acknowledged."""
+        return len(self._pending) + len(self._sending)
+
+    @property
+    def full(self) -> bool:
+        return not self._room.is_set()
+
+    async def start(self) -> None:
+        """Connect and begin to write; raises ServerError if Redis cannot be reached or refuses the login."""
+        try:
+            self._connection = await RedisConnection.open(self._address, _TIMEOUT_SECONDS)
+        except RedisRefusedError as error:
+            raise ServerError(
+                f"Redis at {self._address} refuses the login: {error}; correct the password, user or database "
+                "in LIQ_REDIS_URL"
+            ) from None
+        except RedisAwayError as error:
+            # A server that is still loading its data will be back; a wrong address will not.
+            if not str(error).startswith(("LOADING", "BUSY", "MASTERDOWN")):
+                raise ServerError(
+                    f"Redis at {self._address} cannot be reached: {error}; start it or correct LIQ_REDIS_URL"
+                ) from None
+        self._writer = asyncio.create_task(self._write_for_ever(), name="landing")
+
+    def land(self, parsed: Parsed, *, exchange: str, received_at: int, source: str) -> None:
+        """Queue everything a frame held. ``received_at`` is UTC milliseconds."""
+        if parsed.landed:
+            template, at = _event_template(exchange, source), b"%d" % received_at
+            for liquidation, raw in parsed.landed:
+                identity, event = liquidation.event_id.encode(), streams.encode_event(liquidation)
+                self._queue(template % (len(identity), identity, len(event), event, len(at), at, len(raw), raw))
+        for reason, frame in parsed.rejections:
+            self.reject(reason, frame, exchange=exchange, received_at=received_at)
+
+    def reject(self, reason: str, frame: bytes, *, exchange: str, received_at: int) -> None:
+        """Queue a record of something that was not understood."""
+        fields = {
+            b"received_at": b"%d" % received_at,
+            b"exchange": exchange.encode(),
+            b"reason": reason.encode(errors="backslashreplace"),
+            b"frame": frame,
+        }
+        pairs = (item for pair in fields.items() for item in pair)
+        self._queue(pack(b"XADD", streams.REJECTED.encode(), b"*", *pairs))
+
+    def claim(self, command: bytes) -> None:
+        """Queue a packed command that must not be sent before everything queued earlier is acknowledged."""
+        self._barriers.append(self._first + self.buffered)
+        self._queue(command)
+
+    async def room(self) -> None:
+        """Return at once while there is room; otherwise when half of the buffer is free again."""
+        await self._room.wait()
+
+    async def flush(self) -> None:
+        """Return when everything queued so far, and since, is acknowledged."""
+        await self._empty.wait()
+
+    async def close(self, seconds: float) -> int:
+        """Write what is left for at most ``seconds``; how many commands could not be written."""
+        if self._writer is not None:
+            self._writer.cancel()
+            await asyncio.gather(self._writer, return_exceptions=True)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._write_all()
+        except TimeoutError:
+            _log.error("stopped with %d entries that Redis did not take: %s", self.buffered, self.away)
+        finally:
+            self._disconnect()
+        return self.buffered
+
+    def _queue(self, command: bytes) -> None:
+        self._pending.append(command)
+        self._bytes += len(command)
+        if not self._something.is_set():
+            self._something.set()
+            self._empty.clear()
+        if self._bytes >= self._max_bytes or len(self._pending) >= self._max_entries:
+            self._room.clear()
+
+    async def _write_for_ever(self) -> None:
+        while True:
+            await self._something.wait()
+            if len(self._pending) < _BATCH_ENTRIES:
+                await asyncio.sleep(_GATHER_SECONDS)
+            await self._write_all()
+
+    async def _write_all(self) -> None:
+        delay = _FIRST_RETRY_SECONDS
+        while self.buffered:
+            try:
+                await self._write_batch()
+            except RedisAwayError as error:
+                if self.away is None:
+                    _log.warning("Redis at %s takes nothing, buffering: %s", self._address, error)
+                self.away = str(error)
+                await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+                delay = min(delay * 2, _LAST_RETRY_SECONDS)
+            else:
+                if self.away is not None:
+                    _log.warning("Redis at %s is back, %d entries wait", self._address, self.buffered)
+                    self.away = None
+                delay = _FIRST_RETRY_SECONDS
+        self._something.clear()
+        self._empty.set()
+
+    async def _write_batch(self) -> None:
+        if not self._sending:
+            self._take_batch()
+        try:
+            if self._connection is None:
+                self._connection = await RedisConnection.open(self._address, _TIMEOUT_SECONDS)
+            replies = await self._connection.send(self._sending, _TIMEOUT_SECONDS)
+        except BaseException:
+            self._disconnect()
+            raise
+        self._acknowledge(replies)
+
+    def _take_batch(self) -> None:
+        while self._barriers and self._barriers[0] <= self._first:
+            self._barriers.popleft()
+        limit = min(_BATCH_ENTRIES, self._barriers[0] - self._first) if self._barriers else _BATCH_ENTRIES
+        size = 0
+        while self._pending and len(self._sending) < limit and size < _BATCH_BYTES:
+            command = self._pending.popleft()
+            self._sending.append(command)
+            size += len(command)
+
+    def _acknowledge(self, replies: list[object]) -> None:
+        refused = [
+            (command, reply)
+            for command, reply in zip(self._sending, replies, strict=True)
+            if isinstance(reply, hiredis.ReplyError)
+        ]
+        self._first += len(self._sending) - len(refused)
+        self._bytes -= sum(map(len, self._sending)) - sum(len(command) for command, _ in refused)
+        self._sending = [command for command, _ in refused]
+        if refused:
+            # A new connection logs in again and finds the new primary, which is the cure for half of these.
+            self._disconnect()
+            raise RedisAwayError(str(refused[0][1]))
+        if self._bytes <= self._max_bytes // 2 and len(self._pending) <= self._max_entries // 2:
+            self._room.set()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
