@@ -6,7 +6,7 @@ out per moment (a symbol's millisecond) and then spread over its events.
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 from uuid import UUID, uuid5
 
 import numpy as np
@@ -34,85 +34,99 @@ def detect(events: Events, params: Params) -> Detection:
     Hot flags within a window of the earliest time are those of the events given: see ``padding`` for how many
     more a day needs.
     """
-    fresh = np.ones(len(events), dtype=np.bool_)
-    fresh[1:] = events.symbol[1:] != events.symbol[:-1]
-    segments = np.flatnonzero(fresh)
-    clock = _clock(events.time, segments, params.window_ms)
-    fresh[1:] |= clock[1:] != clock[:-1]
-    begin = np.flatnonzero(fresh)
-    stop = np.append(begin[1:], len(events))
-    now = clock[begin]
-    low = np.append(begin, len(events))[np.searchsorted(now, now - params.window_ms, side="right")]
-    value = _prefix(_summable(events.value))
-    hot = np.asarray((stop - low >= params.min_events) & (value[stop] - value[low] >= params.min_usd_micro))
+    sums = _sums(events)
+    moments = _moments(events, sums.segments, params.window_ms)
+    value = sums.value[moments.stop] - sums.value[moments.low]
+    hot = np.asarray((moments.stop - moments.low >= params.min_events) & (value >= params.min_usd_micro))
+    heat = _Moments(*(column[hot] for column in moments))
+    opens = np.ones(len(heat.clock), dtype=np.bool_)
+    opens[1:] = np.diff(heat.clock) >= params.window_ms
+    score = scores(_windows(events, sums, heat))
+    cascades = _cascades(events, params, sums, heat, score, np.flatnonzero(opens))
 
-    hot_at = np.flatnonzero(hot)
-    opens = np.ones(len(hot_at), dtype=np.bool_)
-    opens[1:] = np.diff(now[hot_at]) >= params.window_ms
-    first = np.flatnonzero(opens)
-    low, high = low[hot_at], stop[hot_at]
-    longs, large = _tally(events.is_long), _tally(events.value >= INSTITUTIONAL_MICRO)
-    # A window has several exchanges exactly if one of its events differs from the event before it, the first aside.
-    changes = _tally(np.append(False, events.exchange[1:] != events.exchange[:-1]))
-    windows = Windows(
-        events=high - low,
-        value=value[high] - value[low],
-        span=clock[high - 1] - clock[low],
-        lean=2 * (longs[high] - longs[low]) - (high - low),
-        large=large[high] - large[low],
-        several=(changes[high] > changes[low + 1]).astype(np.int64),
-        prices=spreads(events.price, segments, low, high),
-    )
-    score = scores(windows)
-
-    from_row, to_row = low[first], high[np.append(first, len(hot_at))[1:] - 1]
-    # The first hot moment at or after each moment; past the last one there is none, and the sentinel's start is no row.
+    # The first hot moment at or after each moment; past the last one there is none: a sentinel of no cascade and score.
     upcoming = np.cumsum(hot) - hot
     owner = np.append(np.cumsum(opens) - 1, -1)[upcoming]
-    member = begin >= np.append(from_row, len(events))[owner]
-    lasting = stop - begin
+    member = moments.begin >= np.append(cascades.first_row, len(events))[owner]
+    lasting = moments.stop - moments.begin
     return Detection(
         events=events,
         params=params,
         cascade=np.repeat(np.where(member, owner, -1), lasting),
         risk=np.repeat(np.where(member, np.append(score, -1)[upcoming], -1), lasting),
         hot=np.repeat(hot, lasting),
-        cascades=_cascades(
-            events, params, from_row, to_row, first, begin[hot_at], lasting[hot_at], score, value, longs
-        ),
+        cascades=cascades,
     )
 
 
-def _clock(time: Int64s, segments: Int64s, window_ms: int) -> Int64s:
-    """Times on one axis for all symbols: gaps of a window or more, and changes of symbol, count as one window.
+class _Sums(NamedTuple):
+    """Prefix sums over all events, so that any window's sum is one difference; ``segments`` where symbols begin."""
 
-    Whether two events of a symbol are less than a window apart, and how far then, is kept; nothing can overflow.
+    segments: Int64s
+    value: Integers
+    longs: Int64s
+    large: Int64s
+    venue_changes: Int64s
+
+
+class _Moments(NamedTuple):
+    """Rows per moment: ``begin`` to ``stop`` are its own, ``low`` to ``stop`` its window's, ends exclusive.
+
+    ``clock`` is its time on an axis that all symbols share.
     """
-    gaps = np.empty_like(time)
-    gaps[1:] = np.minimum(np.diff(time), window_ms)
+
+    begin: Int64s
+    stop: Int64s
+    low: Int64s
+    clock: Int64s
+
+
+def _sums(events: Events) -> _Sums:
+    total = events.value.sum(dtype=np.float64)
+    return _Sums(
+        segments=np.flatnonzero(_changes(events.symbol, first=True)),
+        value=_prefix(events.value if total < _INT64_SAFE else events.value.astype(np.object_)),
+        longs=_tally(events.is_long),
+        large=_tally(events.value >= INSTITUTIONAL_MICRO),
+        venue_changes=_tally(_changes(events.exchange, first=False)),
+    )
+
+
+def _moments(events: Events, segments: Int64s, window_ms: int) -> _Moments:
+    # Gaps of a window or more, and changes of symbol, count as one window: whether two events of a symbol are less
+    # than a window apart, and by how much, is kept; no window reaches into another symbol and nothing can overflow.
+    gaps = np.empty_like(events.time)
+    gaps[1:] = np.minimum(np.diff(events.time), window_ms)
     gaps[segments] = window_ms
-    return np.cumsum(gaps)
+    begin = np.flatnonzero(gaps)
+    stop = np.append(begin, len(gaps))[1:]
+    clock = np.cumsum(gaps[begin])
+    low = begin[np.searchsorted(clock, clock - window_ms, side="right")]
+    return _Moments(begin, stop, low, clock)
 
 
-def _cascades(
-    events: Events,
-    params: Params,
-    from_row: Int64s,
-    to_row: Int64s,
-    first: Int64s,
-    hot_row: Int64s,
-    hot_events: Int64s,
-    score: Int64s,
-    value: Integers,
-    longs: Int64s,
-) -> Cascades:
-    """The columns of cascades with events ``from_row`` to ``to_row`` (exclusive), whose hot moments begin at ``first``.
+def _windows(events: Events, sums: _Sums, hot: _Moments) -> Windows:
+    low, high = hot.low, hot.stop
+    count = high - low
+    return Windows(
+        events=count,
+        value=sums.value[high] - sums.value[low],
+        span=events.time[high - 1] - events.time[low],
+        lean=2 * (sums.longs[high] - sums.longs[low]) - count,
+        large=sums.large[high] - sums.large[low],
+        # Several exchanges take part exactly if an event after the first differs from the one before it.
+        several=(sums.venue_changes[high] > sums.venue_changes[low + 1]).astype(np.int64),
+        prices=spreads(events.price, sums.segments, low, high),
+    )
 
-    ``hot_row``, ``hot_events`` and ``score`` are of the hot moments: first row, number of events, risk.
-    """
+
+def _cascades(events: Events, params: Params, sums: _Sums, hot: _Moments, score: Int64s, first: Int64s) -> Cascades:
+    """The columns of the cascades whose first hot moments are ``first``; ``score`` is of the hot moments."""
+    from_row, to_row = hot.low[first], hot.stop[np.append(first, len(score))[1:] - 1]
     symbol, start = events.symbol[from_row], events.time[from_row]
-    hot_count = np.add.reduceat(hot_events, first)
-    count, long_count = to_row - from_row, longs[to_row] - longs[from_row]
+    hot_events = hot.stop - hot.begin
+    hot_event_count = np.add.reduceat(hot_events, first)
+    event_count, long_count = to_row - from_row, sums.longs[to_row] - sums.longs[from_row]
     bit = np.uint64(1) << np.arange(len(events.exchanges), dtype=np.uint64)
     names = zip(symbol.tolist(), start.tolist(), strict=True)
     return Cascades(
@@ -120,23 +134,26 @@ def _cascades(
         symbol=symbol,
         start=start,
         end=events.time[to_row - 1],
-        first_hot=events.time[hot_row[first]],
-        event_count=count,
-        hot_event_count=hot_count,
-        total_value=value[to_row] - value[from_row],
+        first_hot=events.time[hot.begin[first]],
+        event_count=event_count,
+        hot_event_count=hot_event_count,
+        total_value=sums.value[to_row] - sums.value[from_row],
         max_event=_reduce(np.maximum, events.value, from_row, to_row),
-        avg_risk=_half_even(np.add.reduceat(score * hot_events, first), hot_count),
+        avg_risk=_half_even(np.add.reduceat(score * hot_events, first), hot_event_count),
         max_risk=np.maximum.reduceat(score, first),
         exchange_mask=_reduce(np.bitwise_or, bit[events.exchange], from_row, to_row),
         long_count=long_count,
-        short_count=count - long_count,
+        short_count=event_count - long_count,
         first_row=from_row,
         last_row=to_row - 1,
     )
 
 
-def _summable(values: Int64s) -> Integers:
-    return values if values.sum(dtype=np.float64) < _INT64_SAFE else values.astype(np.object_)
+def _changes(codes: NDArray[np.generic], *, first: bool) -> Bools:
+    """Where a code differs from the one before it; ``first`` for the first code."""
+    changed = np.full(len(codes), first)
+    changed[1:] = codes[1:] != codes[:-1]
+    return changed
 
 
 def _prefix(values: Integers) -> Integers:

@@ -55,7 +55,7 @@ def spreads(price: Floats, segments: Int64s, low: Int64s, high: Int64s) -> Sprea
     ticks[wide[of_row]] = 0
     spread = Spread(*(column.astype(np.object_) for column in _machine_windows(ticks, low, high)))
     of_window = of_row[low]
-    for segment in np.flatnonzero(wide).tolist():
+    for segment in np.unique(of_window[wide[of_window]]).tolist():
         begin = int(segments[segment])
         exact = _exact_ticks(price[begin : begin + int(length[segment])])
         windows = np.flatnonzero(of_window == segment)
