@@ -16,7 +16,7 @@ from redis.retry import Retry
 
 from liq_pipeline.embedded import process
 from liq_pipeline.embedded.account import Account, server_account
-from liq_pipeline.embedded.binaries import Binaries, redis_binaries, redis_program
+from liq_pipeline.embedded.binaries import OLDEST_REDIS, Binaries, redis_binaries, redis_program
 from liq_pipeline.errors import ServerError
 
 
@@ -132,3 +132,21 @@ class Redis:
         finally:
             client.close()
         return None
+
+
+def check_redis(url: str) -> None:
+    """Raise ServerError, with the fix, unless a Redis of at least 6.2 answers at ``url`` and lets us in."""
+    client = redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0))
+    where = client.connection_pool.connection_kwargs
+    at = f"Redis at {where.get('host') or where.get('path')} port {where.get('port', 6379)}"
+    try:
+        version = str(client.info("server")["redis_version"])
+    except redis.AuthenticationError as error:
+        raise ServerError(f"{at}: {error}: correct the user and password in LIQ_REDIS_URL") from None
+    except redis.RedisError as error:
+        reason = " ".join(str(error).split())
+        raise ServerError(f"{at}: {reason}: start Redis, or correct the address in LIQ_REDIS_URL") from None
+    finally:
+        client.close()
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
+        raise ServerError(f"{at} is version {version}: 6.2 or newer is needed")

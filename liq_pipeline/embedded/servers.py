@@ -67,11 +67,21 @@ class Embedded:
             announce(f"{server.binaries} on 127.0.0.1:{server.port}, data in {server.data}: ready in {seconds:.1f} s")
         if self.postgres:
             self.postgres.create_database(DATABASE)
+        return self.refresh(tuple(started))
+
+    def refresh(self, started: tuple[str, ...] = ()) -> Servers:
+        """Write down where our servers are now, for `locate` in other processes: one may have come back elsewhere."""
+        if self.postgres:
             self.database_url = self.postgres.url(DATABASE)
         if self.redis:
             self.redis_url = self.redis.url()
-        self.write_state()
-        return Servers(self.database_url, self.redis_url, tuple(started))
+        state = {}
+        for key, server, url in (("postgres", self.postgres, self.database_url), ("redis", self.redis, self.redis_url)):
+            if server is not None and process.alive(server.server):
+                assert server.server is not None
+                state[key] = {"url": url, "pid": server.server.pid, "created": server.server.create_time()}
+        process.write_private(self.home.run / _STATE, json.dumps(state))
+        return Servers(self.database_url, self.redis_url, started)
 
     def stop(self) -> None:
         """Stop what is ours, PostgreSQL last."""
@@ -80,14 +90,6 @@ class Embedded:
 
     def ours(self) -> list[Postgres | Redis]:
         return [server for server in (self.postgres, self.redis) if server is not None]
-
-    def write_state(self) -> None:
-        """Write down where our servers are, for `locate` in other processes; they may have come back elsewhere."""
-        state = {}
-        for key, server, url in (("postgres", self.postgres, self.database_url), ("redis", self.redis, self.redis_url)):
-            if server is not None and server.server is not None:
-                state[key] = {"url": url, "pid": server.server.pid, "created": server.server.create_time()}
-        process.write_private(self.home.run / _STATE, json.dumps(state))
 
 
 def embedded(settings: Settings, home: Home, *, with_parent: bool) -> Embedded:
@@ -115,7 +117,12 @@ def ensure(settings: Settings, announce: Announce = lambda _: None) -> Servers:
     """
     home = Home.prepare(settings.home)
     with home.lock("liq env --start"):
-        return embedded(settings, home, with_parent=False).start(announce, adopt=True)
+        servers = embedded(settings, home, with_parent=False)
+        try:
+            return servers.start(announce, adopt=True)
+        except BaseException:
+            servers.stop()
+            raise
 
 
 @contextlib.contextmanager

@@ -1,0 +1,59 @@
+"""``liq env``: the environment for other tools."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from liq_pipeline.cli.dagster_home import create_storage, exports
+from liq_pipeline.embedded import servers
+from liq_pipeline.embedded.home import Home
+from liq_pipeline.settings import load_settings
+
+
+def _announce(text: str) -> None:
+    click.echo(f"liq: {text}", err=True)
+
+
+@click.command("env")
+@click.option("--start", is_flag=True, help="Bring up the embedded servers first; they stay until --stop.")
+@click.option("--stop", is_flag=True, help="Stop the embedded servers that --start left running.")
+def command(start: bool, stop: bool) -> None:
+    """Print the environment for other tools, as lines a shell can evaluate.
+
+    \b
+        eval "$(liq env --start)"
+        dagster dev
+
+    Servers without a URL are those of LIQ_HOME. Refused beside a running `liq up`: two Dagster daemons on one
+    storage fail each other's runs.
+    """
+    if start and stop:
+        raise click.UsageError("--start and --stop exclude each other")
+    settings = load_settings()
+    if stop:
+        stopped = servers.stop(settings)
+        _announce(f"stopped {' and '.join(stopped)}" if stopped else "no embedded servers were running")
+        return
+    home = Home.prepare(settings.home)
+    if start:
+        found = servers.ensure(settings, _announce)
+        _prepare(found)
+    else:
+        with home.lock("liq env"):
+            found = servers.locate(settings)
+    for name, value in exports(home, found).items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+    # The tools of this environment are what the variables are for: `dagster dev` works without activating it.
+    scripts = Path(sys.executable).parent
+    click.echo(f'export PATH={shlex.quote(str(scripts))}:"$PATH"')
+
+
+def _prepare(found: servers.Servers) -> None:
+    from liq_pipeline.warehouse.migrate import migrate
+
+    _announce(f"schema version {migrate(found.database_url)}")
+    create_storage(found.database_url)

@@ -1,0 +1,83 @@
+"""``liq up``: everything, started in order, looked after, and stopped in order."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+import click
+
+from liq_pipeline.cli.line import Line
+from liq_pipeline.embedded.account import prepare_home, server_account
+from liq_pipeline.embedded.home import Home
+from liq_pipeline.errors import SettingsError
+from liq_pipeline.settings import Settings, load_settings
+
+
+@click.command("up")
+@click.option(
+    "--demo", is_flag=True, help="Collect from simulated exchanges into a home of its own; needs no internet."
+)
+@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the Dagster UI.")
+def command(demo: bool, port: int) -> None:
+    """Start everything and keep it running: servers, schema, Dagster, the collector. Ctrl-C stops it all.
+
+    PostgreSQL and Redis are started for you, with their data in LIQ_HOME, unless LIQ_DATABASE_URL and
+    LIQ_REDIS_URL name servers of yours. A second start finds the data of the first.
+    """
+    settings = load_settings()
+    if demo:
+        settings = _demo(settings)
+    home = Home.prepare(settings.home)
+    with home.lock("liq up", f"http://127.0.0.1:{port}"), _until_interrupted():
+        Line(settings, home, port, demo).run()
+
+
+def _demo(settings: Settings) -> Settings:
+    """The settings of the demo home; raises SettingsError for servers or venues of the real world."""
+    configured = [
+        *(["LIQ_DATABASE_URL"] if settings.database_url else []),
+        *(["LIQ_REDIS_URL"] if settings.redis_url else []),
+        *(f"LIQ_WS_URL_{_variable(feed)}" for feed in settings.ws_urls),
+        *(f"LIQ_REST_URL_{_variable(feed)}" for feed in settings.rest_urls),
+    ]
+    if configured:
+        raise SettingsError(
+            f"--demo uses servers and exchanges of its own, but {', '.join(configured)} is set: "
+            "unset it, or run `liq up` without --demo"
+        )
+    prepare_home(settings.home, server_account())
+    return settings.model_copy(update={"home": settings.home / "demo"})
+
+
+def _variable(feed: str) -> str:
+    return feed.upper().replace(":", "_")
+
+
+class _Interrupted(BaseException):
+    """A signal asked to stop; not an Exception, so that nothing on the way mistakes it for a failure."""
+
+
+@contextlib.contextmanager
+def _until_interrupted() -> Iterator[None]:
+    """End the block at the first SIGINT, SIGTERM or SIGHUP; further ones change nothing, stopping is bounded."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        for caught in numbers:
+            signal.signal(caught, lambda number, frame: None)
+        raise _Interrupted
+
+    # A shell's background job ignores SIGINT without anybody meaning it; `nohup` ignores SIGHUP on purpose.
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    except _Interrupted:
+        pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
