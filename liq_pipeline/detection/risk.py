@@ -96,12 +96,12 @@ def _exact(windows: Windows, row: int) -> int:
         return round(score)
     # What is left is (score + 200,000) minus an irrational root, 2,000,000 * sqrt(variance) / total.
     score += 200_000
-    return _round_difference(
+    return round_difference(
         score.numerator * total, (2_000_000 * score.denominator) ** 2 * variance, score.denominator * total
     )
 
 
-def _round_difference(minuend: int, square: int, divisor: int) -> int:
+def round_difference(minuend: int, square: int, divisor: int) -> int:
     """(minuend - sqrt(square)) / divisor, rounded half-even, in integers."""
     # Nearest is floor((2 * minuend + divisor - 2 * root) / (2 * divisor)). Where the root is irrational, 2 * root
     # lies between two integers and the floor is that of the upper one; a tie exists only where it is an integer.

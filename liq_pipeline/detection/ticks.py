@@ -46,10 +46,11 @@ def spreads(price: Floats, segments: Int64s, low: Int64s, high: Int64s) -> Sprea
     of_row = np.repeat(np.arange(len(segments)), length)
     places = _places(price, segments, of_row)
     ticks = np.rint(price * _TENS[np.minimum(places, _EXACT_TENS)][of_row])
-    largest = np.maximum.reduceat(ticks, segments)
-    span = largest - np.minimum.reduceat(ticks, segments)
+    span = np.maximum.reduceat(ticks, segments) - np.minimum.reduceat(ticks, segments)
     crowd = np.minimum(length, (high - low).max(initial=0))
-    wide = (places > _EXACT_TENS) | (largest >= _MAX_TICKS) | (crowd * span * span >= _MAX_SQUARES)
+    # Ticks too large for a double's integers need no look of their own: beside a price of as many places and at most
+    # 15 digits their span is as large.
+    wide = (places > _EXACT_TENS) | (crowd * span * span >= _MAX_SQUARES)
     if not wide.any():
         return _machine_windows(ticks, low, high)
     ticks[wide[of_row]] = 0

@@ -110,6 +110,25 @@ def test_a_hot_event_just_after_midnight_reaches_back_into_the_day() -> None:
     assert (len(after.cascades), len(after.members)) == (0, 1)
 
 
+def test_a_chain_may_go_on_until_two_windows_less_two_ms_before_its_first_hot_event() -> None:
+    pair = Params(10, 2, 0)
+    events = [event for time in (0, 9, 18) for event in chain(time, time + 1, 1)]
+    day = Span(18, 28)
+
+    assert next_range(Span(1, 40), day, load(events, Span(1, 40), pair)[1]) is not None
+    assert next_range(Span(0, 40), day, load(events[1:], Span(0, 40), pair)[1]) is None
+    assert materialize(events, day, pair, loaded=Span(1, 40))[0].cascades == []
+
+
+def test_a_chain_may_go_on_until_a_window_after_its_last_hot_event() -> None:
+    pair = Params(10, 2, 0)
+    events = [event for time in (0, 9, 18) for event in chain(time, time + 1, 1)]
+    day = Span(0, 5)
+
+    assert next_range(Span(-40, 18), day, load(events, Span(-40, 18), pair)[1]) is not None
+    assert materialize(events, day, pair, loaded=Span(-40, 18))[0].cascades[0].cascade_end == 18
+
+
 def test_a_quiet_day_is_loaded_once() -> None:
     day = Span(DAY, 2 * DAY)
     loaded = initial_range(day, USUAL)
