@@ -9,7 +9,7 @@ import dagster as dg
 # Partitioned checks are a preview in Dagster 1.13; without this every command prints one warning a check.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
-from liq_pipeline.dagster_defs import jobs, schedules  # noqa: E402
+from liq_pipeline.dagster_defs import alerts, jobs, schedules, sensors  # noqa: E402
 from liq_pipeline.dagster_defs.assets import detection, landing, rollups, sources  # noqa: E402
 from liq_pipeline.dagster_defs.checks import checks  # noqa: E402
 from liq_pipeline.dagster_defs.resources import Line  # noqa: E402
@@ -25,6 +25,7 @@ defs = dg.Definitions(
     asset_checks=checks,
     jobs=[jobs.daily_tables, jobs.collector_job, jobs.prune_job],
     schedules=[schedules.refresh_today, schedules.close_yesterday, schedules.prune_daily],
+    sensors=[sensors.collector_sensor, sensors.stale_days, alerts.failed_checks, alerts.failed_runs],
     resources={"line": Line()},
     # A process a step costs 3 seconds a run and buys nothing: the steps of a day depend on each other anyway.
     executor=dg.in_process_executor,

@@ -2,22 +2,23 @@
 
 import asyncio
 import signal
-import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 
+from liq_pipeline.collector.run import CollectReport, collect
+from liq_pipeline.collector.shifts import LEAD_MS, SHIFT_MS
 from liq_pipeline.dagster_defs.assets.sources import LANDING_ZONE
 from liq_pipeline.dagster_defs.resources import Line
+from liq_pipeline.settings import Settings
 
-MAX_RUNTIME_SECONDS: Final = 3600 + 60 + 60
-"""A shift, the lead its successor gets, and a margin: a run that lost its worker is ended by then."""
+MAX_RUNTIME_SECONDS: Final = (SHIFT_MS + LEAD_MS) // 1000 + 60
+"""A shift, its lead and a margin: Dagster ends by then the run of a worker that was killed."""
 
-_Result = TypeVar("_Result")
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class Shift(dg.Config):
@@ -27,57 +28,59 @@ class Shift(dg.Config):
 
 
 # A plain function: Dagster does not cancel the tasks of an ``async def`` op when its run is terminated.
-@dg.op(description="Collect all feeds until the end of the shift, writing each event on receipt.")
+@dg.op(description="Collect all feeds until the end of the shift; every event is written on receipt.")
 def collect_shift(context: dg.OpExecutionContext, config: Shift, line: Line) -> None:
-    from liq_pipeline.collector.collect import collect
-
     settings, servers = line.settings(), line.servers()
-    context.log.info(f"collecting {', '.join(settings.exchanges)} until {config.until_ms}")
-    report = run_until_interrupted(
-        collect(settings, settings.exchanges, redis_url=servers.redis_url, until_ms=config.until_ms)
+    context.log.info(f"collecting {', '.join(settings.exchanges)} until {config.until_ms} (UTC ms)")
+    report, interrupted = collect_until(settings, servers.redis_url, config.until_ms)
+    for feed in report.feeds:
+        context.log.info(f"{feed}")
+    context.log_event(
+        dg.AssetObservation(
+            asset_key=LANDING_ZONE,
+            metadata={
+                "unwritten": report.unwritten,
+                **{f"{feed.feed} events": feed.events for feed in report.feeds},
+                **{f"{feed.feed} frames": feed.frames for feed in report.feeds},
+                **{f"{feed.feed} rejected": feed.rejected for feed in report.feeds},
+            },
+        )
     )
-    context.log.info(f"shift ended: {report}")
-    context.log_event(dg.AssetObservation(asset_key=LANDING_ZONE, metadata={"shift": str(report)}))
+    if interrupted:
+        raise DagsterExecutionInterruptedError
 
 
-def run_until_interrupted(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run ``work``; on SIGINT or SIGTERM cancel it, let it close its connections, then end the run as interrupted.
+def collect_until(settings: Settings, redis_url: str, until_ms: int) -> tuple[CollectReport, bool]:
+    """Collect in this thread, the main one, until then or a signal; the report, and whether a signal ended it.
 
-    Dagster's own handler raises wherever the interpreter happens to be, which is sometimes inside a task: that task
-    then dies without its clean-up.
+    Dagster's own handler raises wherever the interpreter happens to be, sometimes inside a task, which then dies
+    without closing its connection and claiming what it covered. Here a signal asks the collector to stop.
     """
-    with _cancelling() as (stop, interrupted):
-        try:
-            return asyncio.run(_supervise(work, stop))
-        except asyncio.CancelledError:
-            if not interrupted.is_set():
-                raise
-    raise DagsterExecutionInterruptedError
+    interrupted = False
 
+    async def run() -> CollectReport:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
 
-async def _supervise(work: Coroutine[Any, Any, _Result], stop: list[Any]) -> _Result:
-    task = asyncio.ensure_future(work)
-    loop = asyncio.get_running_loop()
-    stop.append(lambda: loop.call_soon_threadsafe(task.cancel))
-    return await task
+        def interrupt() -> None:
+            nonlocal interrupted
+            interrupted = True
+            stop.set()
+
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, interrupt)
+        return await collect(settings, redis_url=redis_url, until_ms=until_ms, stop=stop)
+
+    with _handlers_restored():
+        report = asyncio.run(run())
+    return report, interrupted
 
 
 @contextmanager
-def _cancelling() -> Iterator[tuple[list[Any], threading.Event]]:
-    stop: list[Any] = []
-    interrupted = threading.Event()
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        interrupted.set()
-        for callback in stop:
-            callback()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop, interrupted
-        return
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+def _handlers_restored() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
     try:
-        yield stop, interrupted
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

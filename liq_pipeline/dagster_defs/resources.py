@@ -6,14 +6,10 @@ hold passwords.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import dagster as dg
 
+from liq_pipeline.embedded.servers import Servers, locate
 from liq_pipeline.settings import Settings, load_settings
-
-if TYPE_CHECKING:
-    from liq_pipeline.embedded.servers import Servers
 
 
 class Line(dg.ConfigurableResource[None]):
@@ -25,6 +21,4 @@ class Line(dg.ConfigurableResource[None]):
 
     def servers(self) -> Servers:
         """The configured or the running embedded servers; raises ServerError when there are none."""
-        from liq_pipeline.embedded.servers import locate
-
         return locate(self.settings())

@@ -16,6 +16,8 @@ from liq_pipeline.dagster_defs.partitions import daily, window
 from liq_pipeline.warehouse.connection import connect
 
 OWNERS: Final = ("team:data-platform",)
+FORCE_TAG: Final = "liq/force"
+"""A run with this tag, "true", rewrites its days even where version and settings are unchanged."""
 
 _TOTALS: Final = Path(__file__).with_name("day_totals.sql").read_text("utf-8")
 
@@ -68,6 +70,11 @@ def spec(table: str, *, group: str, deps: Sequence[str], code_version: str) -> d
             "dagster/column_lineage": columns.lineage(table),
         },
     )
+
+
+def forced(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run was asked to rewrite what is up to date."""
+    return context.run.tags.get(FORCE_TAG) == "true"
 
 
 def totals(database_url: str, table: str, day: date) -> Totals:

@@ -9,13 +9,12 @@ import dagster as dg
 from liq_pipeline.dagster_defs import tables
 from liq_pipeline.dagster_defs.partitions import day_of
 from liq_pipeline.dagster_defs.resources import Line
+from liq_pipeline.warehouse import days
 
 CODE_VERSION: Final = "1"
 """Raised when the same raw rows and settings make different rows."""
 
 TABLES: Final = ("liquidations", "liquidations_significant", "liquidation_cascades")
-FORCE_TAG: Final = "liq/force"
-"""A run with this tag rewrites its days even where version and settings are unchanged."""
 
 
 @dg.multi_asset(
@@ -38,10 +37,8 @@ FORCE_TAG: Final = "liq/force"
 )
 def detection(context: dg.AssetExecutionContext, line: Line) -> Iterator[dg.MaterializeResult[None]]:
     """Find the cascades of each day and replace its events, significant events and cascades in one transaction."""
-    from liq_pipeline.warehouse import days
-
     settings, servers = line.settings(), line.servers()
-    force = context.run.tags.get(FORCE_TAG) == "true"
+    force = tables.forced(context)
     for key in context.partition_keys:
         day = day_of(key)
         started = time.perf_counter()

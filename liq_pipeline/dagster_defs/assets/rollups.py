@@ -9,6 +9,7 @@ import dagster as dg
 from liq_pipeline.dagster_defs import tables
 from liq_pipeline.dagster_defs.partitions import day_of
 from liq_pipeline.dagster_defs.resources import Line
+from liq_pipeline.warehouse import rollups as warehouse_rollups
 
 CODE_VERSION: Final = "1"
 TABLES: Final = ("liquidations_hourly", "liquidation_price_levels", "liquidation_exchange_comparison")
@@ -20,13 +21,11 @@ def _rollup(table: str) -> dg.AssetsDefinition:
         specs=[tables.spec(table, group="rollups", deps=["liquidations"], code_version=CODE_VERSION)],
     )
     def rollup(context: dg.AssetExecutionContext, line: Line) -> Iterator[dg.MaterializeResult[None]]:
-        from liq_pipeline.warehouse import rollups as warehouse_rollups
-
-        settings, servers = line.settings(), line.servers()
+        settings, servers, force = line.settings(), line.servers(), tables.forced(context)
         for key in context.partition_keys:
             day = day_of(key)
             started = time.perf_counter()
-            report = warehouse_rollups.materialize(servers.database_url, table, day, settings)
+            report = warehouse_rollups.materialize(servers.database_url, table, day, settings, force=force)
             seconds = time.perf_counter() - started
             context.log.info(f"{key} in {seconds:.3f} s: {report}")
             tables.report(context, table, day, tables.totals(servers.database_url, table, day), seconds)

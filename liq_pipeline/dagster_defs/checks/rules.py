@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import sql
 
@@ -16,10 +16,13 @@ from liq_pipeline.warehouse.connection import connect
 
 _FOLDER: Final = Path(__file__).parent
 # Without the parsed columns of one venue's identity, a fill and a limit price for instance, two liquidations of one
-# millisecond would look like one.
+# millisecond would look like one. OKX's posSide is part of its identity, and no column tells net from long.
 _IDENTITY: Final = {
-    "liquidations_raw": ["time", "exchange", "contract", "side", "price", "limit_price", "quantity", "ordinal"],
-    "liquidations": ["time", "event_id"],
+    "liquidations_raw": sql.SQL(
+        "time, exchange, contract, side, price, limit_price, quantity, ordinal,"
+        " CASE exchange WHEN 'okx' THEN jsonb_path_query_first(raw_data, '$.**.posSide') END"
+    ),
+    "liquidations": sql.SQL("time, event_id"),
 }
 
 
@@ -34,8 +37,7 @@ class Verdict(NamedTuple):
 
 def no_duplicates(database_url: str, table: str, day: date) -> Verdict:
     """Every liquidation of the day is in the table once."""
-    identity = sql.SQL(", ").join(map(sql.Identifier, _IDENTITY[table]))
-    rows, repeated = _row(database_url, "duplicates", day, table=sql.Identifier(table), identity=identity)
+    rows, repeated = _row(database_url, "duplicates", day, table=sql.Identifier(table), identity=_IDENTITY[table])
     return judge_duplicates(table, rows, int(repeated))
 
 
@@ -78,7 +80,7 @@ def judge_match(
     raw_rows: int, raw_usd: Decimal, rows: int, usd: Decimal, raw_version: int, materialized_version: int | None
 ) -> Verdict:
     """Passes when counts and USD are equal, or when all that differs landed after the day was materialized."""
-    seen = {"raw_rows": raw_rows, "rows": rows, "raw_usd": str(raw_usd), "usd": str(usd)}
+    seen: dict[str, int | str] = {"raw_rows": raw_rows, "rows": rows, "raw_usd": str(raw_usd), "usd": str(usd)}
     if (raw_rows, raw_usd) == (rows, usd):
         return Verdict(True, f"{rows} events, {usd} USD, as landed", seen)
     if materialized_version is not None and raw_version > materialized_version and raw_rows >= rows:
@@ -123,9 +125,7 @@ def judge_rollup(
     return Verdict(False, f"{wrong_groups} exchange and symbol pairs differ: {totals.description}", seen)
 
 
-def _row(
-    database_url: str, query: str, day: date, name: str = "", **parts: sql.Composable
-) -> tuple[int, ...] | tuple[int, Decimal, int, Decimal]:
+def _row(database_url: str, query: str, day: date, name: str = "", **parts: sql.Composable) -> tuple[Any, ...]:
     text = (_FOLDER / f"{query}.sql").read_text("utf-8")
     start, end = window(day)
     with connect(database_url) as connection:

@@ -1,0 +1,92 @@
+"""Which runs to ask for: pure rules over the clock and the state of the days."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from typing import Final, NamedTuple
+
+from liq_pipeline.collector.shifts import RESCUE_SLOT_MS, ShiftRequest, requests
+from liq_pipeline.warehouse.day_state import DayState, StaleDay
+from liq_pipeline.warehouse.reads import BehindRollup
+
+DAYS_A_TICK: Final = 5
+_DAY_MS: Final = 86_400_000
+_FIRST_GAP_MS: Final = 8_000
+
+
+class DayRequest(NamedTuple):
+    """A run of a day to ask for, unique by its key, and why."""
+
+    run_key: str
+    day: date
+    reason: str
+
+
+def shift_requests(now_ms: int, *, lease_held: bool, last_rescue_ms: int) -> tuple[list[ShiftRequest], int]:
+    """The collectors to start now, and when a rescue was asked for last.
+
+    A rescue is given the time to start even where that crosses the slot its key is made of.
+    """
+    rescued_lately = now_ms - last_rescue_ms < RESCUE_SLOT_MS
+    due = requests(now_ms, lease_held=lease_held or rescued_lately)
+    return due, last_rescue_ms if lease_held or rescued_lately else now_ms
+
+
+def stale_requests(
+    states: Iterable[DayState],
+    stale: Iterable[StaleDay],
+    behind: Iterable[BehindRollup],
+    asked: Mapping[str, str],
+    today: date,
+) -> tuple[list[DayRequest], dict[str, str]]:
+    """At most ``DAYS_A_TICK`` stale days that were not asked for in their present state, and all asked for so far.
+
+    Today is left out: it is stale most of the time, and a schedule refreshes it. ``asked`` maps days to the
+    fingerprints of the states they were asked for in: a day whose run failed is not asked for until it changes, and
+    does not stand in the way of the others.
+    """
+    reasons = {rollup.day: f"{rollup.table} was not summed again" for rollup in behind}
+    reasons |= {item.day: item.reason for item in stale}
+    by_day = {state.day: state for state in states}
+    still: dict[str, str] = {}
+    due: list[DayRequest] = []
+    for day, reason in sorted(reasons.items()):
+        if day >= today:
+            continue
+        key, fingerprint = day.isoformat(), _fingerprint(by_day.get(day), reason)
+        if asked.get(key) == fingerprint:
+            still[key] = fingerprint
+        elif len(due) < DAYS_A_TICK:
+            still[key] = fingerprint
+            due.append(DayRequest(f"stale:{key}:{fingerprint}", day, reason))
+    return due, still
+
+
+def young_day(now_ms: int, landed: tuple[int, int] | None, state: DayState | None) -> DayRequest | None:
+    """Today again, soon after its first event and then at doubling distances, until the schedule is more frequent.
+
+    So the first rows of a fresh start or of a new day are there within seconds, at the price of a handful of runs a
+    day. ``landed`` is when the oldest and the newest entry of the streams landed (UTC ms).
+    """
+    midnight = now_ms - now_ms % _DAY_MS
+    if landed is None or landed[1] < midnight:
+        return None
+    today = datetime.fromtimestamp(now_ms / 1000, UTC).date()
+    request = DayRequest(f"young:{today}:{state.materialization if state else 0}", today, "the day has just begun")
+    if state is None or state.materialized_at is None:
+        return request
+    refreshed = int(state.materialized_at.timestamp() * 1000)
+    distance = max(_FIRST_GAP_MS, refreshed - max(landed[0], midnight))
+    return request if landed[1] > refreshed and now_ms - refreshed >= distance else None
+
+
+def _fingerprint(state: DayState | None, reason: str) -> str:
+    text = "|".join(
+        str(part)
+        for part in (
+            (state.raw_version, state.materialized_version, state.settings_hash, state.materialization) if state else ()
+        )
+    )
+    return hashlib.sha256(f"{text}|{reason}".encode()).hexdigest()[:10]

@@ -1,0 +1,47 @@
+"""The streams of the landing zone as an onlooker sees them: nothing is read, created or claimed."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple, cast
+
+import redis
+
+from liq_pipeline.streams import LOADER_GROUP, REJECTED, events_key
+from liq_pipeline.warehouse.backlog import parse_id
+
+_COUNTED: Final = 1_000_000
+
+
+class StreamState(NamedTuple):
+    """One stream: entries held, those the database has not committed, and when its first and last landed (UTC ms)."""
+
+    key: str
+    length: int
+    uncommitted: int
+    first_ms: int
+    last_ms: int
+
+
+def stream_states(client: redis.Redis) -> list[StreamState]:
+    """The event streams and the stream of rejected frames that hold anything, sorted by name."""
+    found = client.scan_iter(match=events_key("*"), count=1000, _type="stream")
+    keys = sorted({*(key.decode() for key in found), REJECTED})
+    return [state for key in keys if client.exists(key) and (state := _state(cast("Any", client), key)) is not None]
+
+
+def _state(client: Any, key: str) -> StreamState | None:
+    info = client.xinfo_stream(key)
+    if not info["length"]:
+        return None
+    first, last = info["first-entry"][0], info["last-entry"][0]
+    group = next((group for group in client.xinfo_groups(key) if group["name"] == LOADER_GROUP.encode()), None)
+    uncommitted = info["length"] if group is None else group["pending"] + _undelivered(client, key, group)
+    return StreamState(key, info["length"], uncommitted, parse_id(first)[0], parse_id(last)[0])
+
+
+def _undelivered(client: Any, key: str, group: dict[str, Any]) -> int:
+    # Redis before 7 does not say, and later ones do not after entries were deleted from the middle.
+    lag = group.get("lag")
+    if lag is not None:
+        return int(lag)
+    return len(client.xrange(key, min=b"(" + group["last-delivered-id"], count=_COUNTED))
