@@ -95,6 +95,8 @@ _decode = msgspec.json.Decoder(_Frame).decode
 def linear_name(contract: str) -> Name:
     """The canonical name of a USD-M contract: ``BTCUSDT``, or ``BTCUSDT_251226`` with an expiry."""
     symbols.check_contract(contract)
+    if re.fullmatch(r".+USD_(?:PERP|\d{6})", contract, re.ASCII):
+        raise InvalidLiquidationError(f"contract {contract!a} is COIN-M, it belongs to feed binance:inverse")
     pair, _, expiry = contract.partition("_")
     if "_" in contract and re.fullmatch(r"\d{6}", expiry, re.ASCII) is None:
         raise InvalidLiquidationError(f"contract {contract!a} is not a USD-M contract")
@@ -105,7 +107,7 @@ def linear_name(contract: str) -> Name:
 def inverse_name(contract: str) -> Name:
     """The canonical name of a COIN-M contract: ``BTCUSD_PERP``, or ``BTCUSD_251226`` with an expiry."""
     symbols.check_contract(contract)
-    found = re.fullmatch(r"(.+)USD_(?:PERP|(\d{6}))", contract)
+    found = re.fullmatch(r"(.+)USD_(?:PERP|(\d{6}))", contract, re.ASCII)
     if found is None:
         raise InvalidLiquidationError(f"contract {contract!a} is not a COIN-M contract, it belongs to feed binance")
     return symbols.inverse(found[1], found[2])
