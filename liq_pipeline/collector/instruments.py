@@ -72,7 +72,8 @@ async def fetch(adapter: Adapter, rest_url: str) -> list[Contract]:
         async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=not is_loopback(rest_url)) as client:
             for _ in range(_MAX_PAGES):
                 response = await client.get(rest_url + endpoint.path, params=params)
-                response.raise_for_status()
+                if response.status_code != httpx.codes.OK:
+                    raise ListUnavailableError(f"{rest_url}{endpoint.path}: HTTP {response.status_code}")
                 page = adapter.parse_instruments(response.content)
                 contracts += page.contracts
                 if page.next_params is None:

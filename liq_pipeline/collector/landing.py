@@ -148,7 +148,7 @@ class Landing:
         if not self._something.is_set():
             self._something.set()
             self._empty.clear()
-        if self._bytes >= self._max_bytes or len(self._pending) >= self._max_entries:
+        if self._bytes >= self._max_bytes or self.buffered >= self._max_entries:
             self._room.clear()
 
     async def _write_for_ever(self) -> None:
@@ -212,7 +212,7 @@ class Landing:
             # A new connection logs in again and finds the new primary, which is the cure for half of these.
             self._disconnect()
             raise RedisAwayError(str(refused[0][1]))
-        if self._bytes <= self._max_bytes // 2 and len(self._pending) <= self._max_entries // 2:
+        if self._bytes <= self._max_bytes // 2 and self.buffered <= self._max_entries // 2:
             self._room.set()
 
     def _disconnect(self) -> None:

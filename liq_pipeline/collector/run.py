@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from liq_pipeline import exchanges
 from liq_pipeline.collector.connection import now_ms
@@ -67,7 +69,9 @@ async def collect(
     adapters = [adapter_of(name) for name in names]
     landing = Landing(redis_url)
     await landing.start()
-    redis = Redis.from_url(redis_url, socket_timeout=3, socket_connect_timeout=3)
+    # What these commands say is said again in a second or two; retries of the client would only make it late.
+    once = Retry(NoBackoff(), 0)
+    redis = Redis.from_url(redis_url, socket_timeout=3, socket_connect_timeout=3, retry=once)
     running = [
         Feed(name, adapter, settings, landing, redis, timing, source)
         for name, adapter in zip(names, adapters, strict=True)

@@ -1,0 +1,1 @@
+"""Servers that speak the venues' wire protocols, under a test's control."""
