@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from liq_pipeline.settings import Settings
+from liq_pipeline.warehouse.day_state import kept_from
 
 _DAY_MS: Final = 86_400_000
 _EPOCH: Final = date(1970, 1, 1)
@@ -23,8 +24,7 @@ class Window:
         self.now = now
         self._settings = settings
         self._start = _midnight(settings.start_date)
-        kept_from = day_of(now) - timedelta(days=settings.retention_days)
-        self._kept_from = _midnight(kept_from) if settings.retention_days else self._start
+        self._kept_from = _midnight(kept_from(settings, day_of(now)) or settings.start_date)
 
     def refusal(self, time: int) -> str | None:
         """Why settings exclude a time, naming the setting and the fix."""

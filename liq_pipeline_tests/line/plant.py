@@ -1,0 +1,73 @@
+"""The real line on loopback: venues' servers, collector, Redis, loader, and the assets as Dagster runs them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+
+import dagster as dg
+from redis.asyncio import Redis
+
+from liq_pipeline.collector.run import CollectReport, collect
+from liq_pipeline.definitions import defs
+from liq_pipeline.settings import load_settings
+from liq_pipeline.simulate.venues import Behaviour, serve
+from liq_pipeline.streams import REJECTED, events_key
+
+BOUND_SECONDS = 60
+
+
+def collect_frames(
+    frames: Mapping[str, Sequence[str]],
+    environment: Mapping[str, str],
+    *,
+    entries: int,
+    rejected: int,
+    okx_contract_values: Mapping[str, str] | None = None,
+) -> CollectReport:
+    """Play every venue's frames to the collector until ``entries`` events and ``rejected`` frames are in Redis."""
+    return asyncio.run(_collect_frames(frames, environment, entries, rejected, okx_contract_values))
+
+
+def materialize(days: Iterable[date]) -> None:
+    """Run the daily job for each of the days, in the order given; every check must pass."""
+    job = defs.resolve_job_def("daily_tables")
+    with dg.DagsterInstance.ephemeral() as instance:
+        for day in days:
+            result = job.execute_in_process(partition_key=day.isoformat(), instance=instance)
+            assert result.success
+            failed = [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
+            assert not failed
+
+
+async def _collect_frames(
+    frames: Mapping[str, Sequence[str]],
+    environment: Mapping[str, str],
+    entries: int,
+    rejected: int,
+    okx_contract_values: Mapping[str, str] | None,
+) -> CollectReport:
+    behaviour = Behaviour(settle_seconds=0.3)
+    async with serve(frames, behaviour, okx_contract_values=okx_contract_values) as venues:
+        settings = load_settings({**environment, **venues.urls}, env_file=None)
+        stop = asyncio.Event()
+        redis_url = environment["LIQ_REDIS_URL"]
+        collecting = asyncio.create_task(collect(settings, redis_url=redis_url, stop=stop))
+        try:
+            await venues.wait_until_played(seconds=BOUND_SECONDS)
+            async with asyncio.timeout(BOUND_SECONDS), Redis.from_url(redis_url) as redis:
+                while (seen := await _landed(redis, frames)) != (entries, rejected):
+                    assert seen <= (entries, rejected) and not collecting.done(), seen
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"{seen} events and rejected frames landed, not {(entries, rejected)}") from None
+        finally:
+            stop.set()
+            report = await collecting
+    return report
+
+
+async def _landed(redis: Redis, venues: Iterable[str]) -> tuple[int, int]:
+    events = [await redis.xlen(events_key(venue)) for venue in venues]
+    return sum(events), await redis.xlen(REJECTED)

@@ -1,0 +1,85 @@
+"""The main job, shown: frames on a socket become every table, each row as worked out from the frames by hand."""
+
+from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal
+
+import pytest
+
+from liq_pipeline.settings import load_settings
+from liq_pipeline.simulate.ledger import Outcome, Row
+from liq_pipeline.simulate.simulation import simulate
+from liq_pipeline.warehouse.days import stale_days
+from liq_pipeline_tests.line import plant, recorded, tables
+from liq_pipeline_tests.line.expected import Event, day_of
+
+HALF_PAST_ELEVEN_AT_NIGHT = 1_762_817_400_000  # 2025-11-10 23:30 UTC
+
+
+@pytest.mark.skipif(not recorded.DATA.is_dir(), reason=recorded.MISSING)
+def test_the_real_recordings_become_every_table(environment: Mapping[str, str]) -> None:
+    sent = {"binance": list(recorded.binance()), "bybit": list(recorded.bybit()), "okx": list(recorded.okx())}
+    events = [event for frames in sent.values() for _, means in frames for event in means]
+    report = plant.collect_frames(
+        {venue: [text for text, _ in frames] for venue, frames in sent.items()},
+        environment,
+        entries=len(events),
+        rejected=0,
+        okx_contract_values={name: str(coins) for name, coins in recorded.OKX_CONTRACT_COINS.items()},
+    )
+    assert report.unwritten == 0
+    plant.materialize(sorted({day_of(event.time) for event in events}))
+
+    url = environment["LIQ_DATABASE_URL"]
+    assert len(events) - len(set(events)) == 1673  # the rows the two writers both wrote
+    landed = tables.assert_raw_holds(url, set(events))
+    made = tables.assert_tables_follow_from(url, landed)
+    assert all(made.values())
+    assert stale_days(url, load_settings()) == []
+
+
+def test_simulated_frames_with_every_defect_become_every_table(environment: Mapping[str, str]) -> None:
+    lines = list(simulate(2500, seed=1, start_ms=HALF_PAST_ELEVEN_AT_NIGHT, defects=True))
+    rows = [row for line in lines for row in line.rows]
+    outcomes = Counter(row.outcome for row in rows)
+    frames = {venue: [line.text for line in lines if line.venue == venue] for venue in ("binance", "bybit", "okx")}
+    report = plant.collect_frames(
+        frames,
+        environment,
+        entries=outcomes[Outcome.LANDED] + outcomes[Outcome.DUPLICATE],
+        rejected=outcomes[Outcome.REJECTED],
+    )
+    assert report.unwritten == 0
+    events = [_event(row) for row in rows if row.outcome is Outcome.LANDED]
+    days = sorted({day_of(event.time) for event in events})
+    assert len(days) == 2
+    plant.materialize(days)
+
+    url = environment["LIQ_DATABASE_URL"]
+    landed = tables.assert_raw_holds(url, events)
+    made = tables.assert_tables_follow_from(url, landed)
+    assert tables.rows(url, "SELECT count(*) FROM frames_rejected") == [{"count": outcomes[Outcome.REJECTED]}]
+    over_midnight = [row for row in made["liquidation_cascades"] if _day(row, "start") != _day(row, "end")]
+    across_venues = [row for row in made["liquidation_cascades"] if row["exchange_count"] == 3]
+    assert over_midnight and across_venues
+    assert stale_days(url, load_settings()) == []
+
+
+def _event(row: Row) -> Event:
+    assert row.time and row.contract and row.symbol and row.side and row.price and row.quantity and row.value_usd
+    return Event(
+        time=row.time,
+        exchange=row.exchange,
+        contract=row.contract,
+        symbol=row.symbol,
+        side=row.side,
+        price=Decimal(row.price),
+        quantity=Decimal(row.quantity),
+        value_usd=Decimal(row.value_usd),
+        price_kind=row.price_kind or "",
+        limit_price=Decimal(row.limit_price) if row.limit_price else None,
+    )
+
+
+def _day(cascade: tables.Row, edge: str) -> object:
+    return cascade[f"cascade_{edge}"].date()
