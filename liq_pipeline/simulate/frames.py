@@ -111,14 +111,16 @@ class _Venue:
             yield self._frame(window)
 
     def _frame(self, window: _Window) -> Frame:
-        events = window.events
+        events, suppressed = window.events, list[Event]()
         if self._batching.largest_only:
-            events = [max(events, key=lambda event: event.price * event.quantity)]
-        suppressed = tuple(event for event in window.events if event not in events)
+            # By position: an equal twin of the largest is suppressed all the same.
+            largest = max(range(len(events)), key=lambda index: events[index].price * events[index].quantity)
+            suppressed = events[:largest] + events[largest + 1 :]
+            events = [events[largest]]
         due = max(self._last_due, window.end + self._draws.integer(*self._batching.delay))
         self._last_due = due
         frame = _ENCODERS[self._venue](events, due, self._draws)
-        return Frame(self._venue, due, dumps(frame), tuple(_row_order(events)), suppressed)
+        return Frame(self._venue, due, dumps(frame), tuple(_row_order(events)), tuple(suppressed))
 
 
 def dumps(frame: object) -> str:

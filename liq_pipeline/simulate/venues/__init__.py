@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from liq_pipeline.simulate.catalogue import VENUES
 from liq_pipeline.simulate.venues.binance import Binance
@@ -56,7 +56,10 @@ class Venues:
                 await server.played.wait()
 
     async def drop_connections(self, exchange: str | None = None, *, abruptly: bool = False) -> None:
-        """Close all connections; scripts go on with the next ones."""
+        """Close all connections; scripts go on with the next ones.
+
+        ``abruptly`` there is no closing handshake, and what was on its way may be lost, as in life.
+        """
         for server in self._chosen(exchange):
             await server.drop_connections(abruptly=abruptly)
 
@@ -94,9 +97,10 @@ async def serve(
     protocols = (Binance(), Bybit(page_size=bybit_page_size), Okx(okx_contract_values))
     servers = {protocol.venue: VenueServer(protocol, behaviour, subscribed.set) for protocol in protocols}
     venues = Venues(servers, subscribed)
-    async with AsyncExitStack() as stack:
+    try:
         for venue in VENUES:
             venues.play(venue, script.get(venue, ()))
-            stack.push_async_callback(servers[venue].stop)
             await servers[venue].start((ports or {}).get(venue, 0))
         yield venues
+    finally:
+        await asyncio.gather(*(server.stop() for server in servers.values()))
