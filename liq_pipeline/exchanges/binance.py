@@ -43,12 +43,13 @@ from liq_pipeline.exchanges.base import (
     Listing,
     Parsed,
 )
+from liq_pipeline.exchanges.dialects import day_ms
 from liq_pipeline.exchanges.symbols import Name
 from liq_pipeline.liquidation import Liquidation, Market, PriceKind, Side, event_id
 
 EXCHANGE: Final = "binance"
-LARGEST_SINCE_MS: Final = 1_776_124_800_000
-"""2026-04-14: the USD-M stream's sample of a second changes from the latest order to the largest."""
+LARGEST_SINCE_MS: Final = day_ms("2026-04-14")
+"""When the USD-M stream's sample of a second changes from the latest order to the largest."""
 MAX_SYMBOL_STREAMS: Final = 100
 """More symbols than this take the all-market stream: a connection may carry 200 streams."""
 

@@ -155,11 +155,6 @@ def from_row(
     )  # fmt: skip
 
 
-def refused_contracts(frame: bytes) -> list[str]:
-    """The contracts named in a refusal, so that the rest of their batch can be asked for again without them."""
-    return re.findall(r"(?:allLiquidation|liquidation)\.([\w-]+)", frame.decode("utf-8", "replace"))
-
-
 @dataclass(frozen=True)
 class BybitAdapter:
     """One of Bybit's two futures markets; see base.Adapter for the meaning of the members."""

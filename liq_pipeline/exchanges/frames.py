@@ -6,6 +6,7 @@ its own and the reason is found.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Final
@@ -17,6 +18,8 @@ from liq_pipeline.exchanges.base import FrameKind, Landed, Parsed, Rejection
 from liq_pipeline.liquidation import Liquidation
 
 _MAX_DIGITS: Final = 400
+# An escaped NUL, and not an escaped backslash before the letters.
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class _FrameError(ValueError):
@@ -44,7 +47,7 @@ def storable(frame: bytes) -> bool:
 
     The typed decoders skip what they do not know without looking for invalid UTF-8 or an escaped NUL.
     """
-    if b"\\" in frame and b"\\u0000" in frame:
+    if b"\\" in frame and _NUL.search(frame):
         return False
     if frame.isascii():
         return True
@@ -58,8 +61,6 @@ def storable(frame: bytes) -> bool:
 def read(frame: bytes) -> Any:
     """The frame's JSON value with exact numbers; raises InvalidLiquidationError with the reason if there is none."""
     try:
-        if b"\\u0000" in frame:
-            raise _FrameError("it holds a NUL character")
         frame.decode()
         return _anything.decode(frame)
     except RecursionError:
@@ -104,6 +105,9 @@ def gather(items: Sequence[Any], raws: Sequence[bytes], build: Build, frame: byt
     rejections: list[Rejection] = []
     seen: dict[str, int] = {}
     for item, raw in zip(items, raws, strict=True):
+        if not storable(raw):
+            rejections.append(Rejection("the row holds a NUL character", raw))
+            continue
         try:
             liquidation = build(item, 0)
             ordinal = seen.get(liquidation.event_id, 0)

@@ -108,6 +108,15 @@ def test_a_good_row_beside_what_jsonb_cannot_hold_is_rejected(venue: str, evil: 
         assert wire.reason(venue, frame)
 
 
+def test_a_nul_in_one_row_costs_only_that_row() -> None:
+    parsed = wire.parse(
+        "bybit", wire.bybit(wire.bybit_row(), wire.bybit_row(new="a\u0000"), wire.bybit_row(new="\\u0000"))
+    )
+    assert len(parsed.landed) == 2
+    (rejection,) = parsed.rejections
+    assert "NUL" in rejection.reason
+
+
 @pytest.mark.parametrize("venue", VENUES)
 def test_unknown_keys_and_a_megabyte_of_them_change_nothing(venue: str) -> None:
     good = frame_of(venue)

@@ -61,7 +61,7 @@ def test_both_feeds_parse_both_markets_and_each_wants_its_own() -> None:
 
 def test_an_unknown_contract_value_is_the_reason_and_knowing_it_mends_the_row() -> None:
     unknown = frame("NEWCOIN-USDT-SWAP")
-    assert "contract value of NEWCOIN-USDT-SWAP is unknown" in wire.reason("okx", unknown)
+    assert "contract value of 'NEWCOIN-USDT-SWAP' is unknown" in wire.reason("okx", unknown)
     known = StaticInstruments().merged([Contract("NEWCOIN-USDT-SWAP", Market.LINEAR, Decimal(10))])
     (landed,) = okx.LINEAR.parse(unknown, known).landed
     assert landed.liquidation.quantity == "85.5"
