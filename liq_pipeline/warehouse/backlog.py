@@ -77,7 +77,8 @@ def uncommitted(client: redis.Redis, key: str, until_ms: int) -> Iterator[list[I
 
     What is read stays pending until ``acknowledge``. A newer entry that comes along stays pending for the next run.
     """
-    _claim_all(client, key)
+    if gone := _claim_all(client, key):
+        yield gone
     position: bytes = b"0"
     while entries := _read(client, key, position):
         position = entries[-1].id
@@ -120,13 +121,18 @@ def _first_uncommitted(client: redis.Redis, key: str) -> StreamId:
     return min(never_delivered, parse_id(first_pending)) if first_pending else never_delivered
 
 
-def _claim_all(client: redis.Redis, key: str) -> None:
-    """Take over what other consumers left pending. Ids only: deleted entries would come without their id."""
-    start = b"0-0"
+def _claim_all(client: redis.Redis, key: str) -> list[Item]:
+    """Take over what other consumers left pending; the pending entries that are no longer there.
+
+    Redis 6.2 answers a deleted entry without its id, so only ids are asked for, and reading finds out; from 7 on it
+    lists deleted ones itself.
+    """
+    start, gone = b"0-0", []
     while True:
-        start, *_ = _call(client, "XAUTOCLAIM", key, LOADER_GROUP, _CONSUMER, 0, start, "JUSTID")
+        start, _, *deleted = _call(client, "XAUTOCLAIM", key, LOADER_GROUP, _CONSUMER, 0, start, "JUSTID")
+        gone += [Item(entry_id, None) for entry_id in (deleted[0] if deleted else ())]
         if start == b"0-0":
-            return
+            return gone
 
 
 def _read(client: redis.Redis, key: str, after: bytes) -> list[Item]:

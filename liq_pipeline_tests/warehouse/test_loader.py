@@ -1,0 +1,313 @@
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+import redis
+
+from liq_pipeline.errors import ServerError
+from liq_pipeline.settings import Settings
+from liq_pipeline.streams import LOADER_GROUP, REJECTED, encode_event, events_key
+from liq_pipeline.warehouse import backlog, loader, locks
+from liq_pipeline.warehouse.connection import connect
+from liq_pipeline_tests.warehouse.making import (
+    DAY,
+    KEEP,
+    NOON,
+    add,
+    entry,
+    ids,
+    landed_ids,
+    query,
+    raw_versions,
+    utc,
+)
+
+KEY = events_key("binance")
+HOUR = 3_600_000
+
+
+class Crash(Exception):
+    """Stands for the process being killed at that point."""
+
+
+def crash(*_: object, **__: object) -> None:
+    raise Crash
+
+
+def test_entries_of_all_venues_land_with_every_column(warehouse_url: str, redis_url: str) -> None:
+    given = entry(7, contract="狗狗USDT", symbol="狗狗USDT", raw=b'{"a": "tab\\t \\u72d7 \\\\"}', ordinal=3)
+    add(redis_url, [given, entry(8, exchange="okx"), entry(9, NOON + 86_400_000, exchange="bybit")])
+    report = loader.drain(warehouse_url, redis_url, KEEP)
+    assert (report.new, report.duplicate, report.refused, report.rejected) == (3, 0, 0, 0)
+    assert report.days == {DAY: 2, date(2025, 12, 11): 1}
+    event = given.liquidation
+    row = query(
+        warehouse_url,
+        "SELECT time, event_id::text, exchange, market, contract, symbol, side, price::text, price_kind,"
+        " quantity::text, value_usd::text, limit_price::text, received_at, source, feed_semantics, parser_version,"
+        " ordinal, raw_data->>'a' FROM liquidations_raw WHERE ordinal = 3",
+    )
+    assert row == [
+        (
+            *(utc(event.time), event.event_id, "binance", "linear", "狗狗USDT", "狗狗USDT", "LONG"),
+            *(event.price, "fill", event.quantity, event.value_usd, event.limit_price, utc(given.received_at)),
+            *("stream", "largest_1s", event.parser_version, 3, "tab\t 狗 \\"),
+        )
+    ]
+
+
+def test_draining_again_changes_nothing(warehouse_url: str, redis_url: str) -> None:
+    add(redis_url, [entry(n) for n in range(20)])
+    loader.drain(warehouse_url, redis_url, KEEP)
+    again = loader.drain(warehouse_url, redis_url, KEEP)
+    assert (again.new, again.duplicate) == (0, 0)
+    assert raw_versions(warehouse_url) == {DAY: 1}
+
+
+def test_one_liquidation_counts_once_however_often_it_was_landed(warehouse_url: str, redis_url: str) -> None:
+    add(redis_url, [entry(n % 5) for n in range(12)])
+    first = loader.drain(warehouse_url, redis_url, KEEP)
+    assert (first.new, first.duplicate) == (5, 7)
+    add(redis_url, [entry(n) for n in range(3, 8)])
+    second = loader.drain(warehouse_url, redis_url, KEEP)
+    assert (second.new, second.duplicate) == (3, 2)
+    assert landed_ids(warehouse_url) == ids(entry(n) for n in range(8))
+
+
+def test_repeats_over_batches_count_once(warehouse_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "_BATCH", 4)
+    add(redis_url, [entry(n % 7) for n in range(30)])
+    report = loader.drain(warehouse_url, redis_url, KEEP)
+    assert (report.new, report.duplicate) == (7, 23)
+    assert landed_ids(warehouse_url) == ids(entry(n) for n in range(7))
+
+
+def test_only_days_with_new_rows_get_a_new_version(warehouse_url: str, redis_url: str) -> None:
+    tomorrow = NOON + 86_400_000
+    add(redis_url, [entry(1), entry(2, tomorrow)])
+    loader.drain(warehouse_url, redis_url, KEEP)
+    add(redis_url, [entry(1), entry(3, tomorrow)])
+    loader.drain(warehouse_url, redis_url, KEEP)
+    assert raw_versions(warehouse_url) == {DAY: 1, date(2025, 12, 11): 2}
+
+
+def test_a_crash_before_the_commit_loses_nothing(
+    warehouse_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(redis_url, [entry(n) for n in range(10)])
+    with monkeypatch.context() as patch:
+        copied = loader.insert_rows
+        patch.setattr(loader, "insert_rows", lambda *args, **kwargs: (copied(*args, **kwargs), crash()))
+        with pytest.raises(Crash):
+            loader.drain(warehouse_url, redis_url, KEEP)
+    assert landed_ids(warehouse_url) == set() and raw_versions(warehouse_url) == {}
+    assert loader.drain(warehouse_url, redis_url, KEEP).new == 10
+    assert raw_versions(warehouse_url) == {DAY: 1}
+
+
+def test_a_crash_between_commit_and_acknowledgement_repeats_work_only(
+    warehouse_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(redis_url, [entry(n) for n in range(10)])
+    with monkeypatch.context() as patch:
+        patch.setattr(backlog, "acknowledge", crash)
+        with pytest.raises(Crash):
+            loader.drain(warehouse_url, redis_url, KEEP)
+    assert len(landed_ids(warehouse_url)) == 10
+    again = loader.drain(warehouse_url, redis_url, KEEP)
+    assert (again.new, again.duplicate) == (0, 10)
+    assert raw_versions(warehouse_url) == {DAY: 1}
+    assert loader.drain(warehouse_url, redis_url, KEEP).duplicate == 0
+
+
+def test_a_connection_killed_in_the_middle_is_a_server_error_and_loses_nothing(
+    warehouse_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(redis_url, [entry(n) for n in range(10)])
+    copied = loader.insert_rows
+
+    def killed(connection: object, *args: object, **kwargs: object) -> object:
+        report = copied(connection, *args, **kwargs)  # type: ignore[arg-type]
+        query(warehouse_url, "SELECT pg_terminate_backend(%s)", connection.info.backend_pid)  # type: ignore[attr-defined]
+        return report
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loader, "insert_rows", killed)
+        with pytest.raises(ServerError, match="repeated by the next run"):
+            loader.drain(warehouse_url, redis_url, KEEP)
+    assert landed_ids(warehouse_url) == set()
+    assert loader.drain(warehouse_url, redis_url, KEEP).new == 10
+
+
+def test_what_a_dead_consumer_left_pending_is_taken_over(warehouse_url: str, redis_url: str) -> None:
+    add(redis_url, [entry(n) for n in range(6)])
+    with redis.Redis.from_url(redis_url) as client:
+        client.xgroup_create(KEY, LOADER_GROUP, id="0")
+        client.xreadgroup(LOADER_GROUP, "another-host", {KEY: ">"}, count=4)
+    assert loader.drain(warehouse_url, redis_url, KEEP).new == 6
+
+
+def test_entries_deleted_while_pending_are_counted_and_do_not_block(warehouse_url: str, redis_url: str) -> None:
+    stream_ids = add(redis_url, [entry(n) for n in range(4)])
+    with redis.Redis.from_url(redis_url) as client:
+        client.xgroup_create(KEY, LOADER_GROUP, id="0")
+        client.xreadgroup(LOADER_GROUP, "loader", {KEY: ">"})
+        client.xdel(KEY, stream_ids[1])
+    report = loader.drain(warehouse_url, redis_url, KEEP)
+    assert (report.new, report.vanished) == (3, 1)
+    assert loader.drain(warehouse_url, redis_url, KEEP).vanished == 0
+
+
+def test_entries_from_after_the_run_began_wait_for_the_next(warehouse_url: str, redis_url: str) -> None:
+    _add_at(redis_url, [(1000, 1), (1999, 2), (2000, 3), (3000, 4)])
+    assert loader.drain(warehouse_url, redis_url, KEEP, until=2000).new == 2
+    assert loader.drain(warehouse_url, redis_url, KEEP, until=2000).new == 0
+    assert loader.drain(warehouse_url, redis_url, KEEP).new == 2
+
+
+def test_a_second_loader_waits_for_the_first(warehouse_url: str, redis_url: str) -> None:
+    add(redis_url, [entry(1)])
+    with connect(warehouse_url, autocommit=True) as connection, locks.session_lock(connection, locks.LOADER):
+        row = connection.execute("SELECT pg_try_advisory_lock(%s, 0)", (locks.LOADER,)).fetchone()
+        assert row == (True,)  # Sessions may take their own lock again; another may not:
+        assert query(warehouse_url, "SELECT pg_try_advisory_lock(%s, 0)", locks.LOADER) == [(False,)]
+        connection.execute("SELECT pg_advisory_unlock(%s, 0)", (locks.LOADER,))
+    assert loader.drain(warehouse_url, redis_url, KEEP).new == 1
+
+
+BAD = {
+    "jsonb cannot hold NUL": entry(50, raw=b'{"a": "\\u0000"}'),
+    "no JSON": entry(51, raw=b"{"),
+    "invalid UTF-8": entry(52, raw=b'{"a": "\xff"}'),
+    "NUL byte": entry(53, raw=b'{"a": 1}\x00'),
+    "no number": entry(54, price="NaN"),
+    "a number of many digits": entry(55, price="1." + "1" * 500),
+    "negative": entry(56, quantity="-1"),
+    "absurd date": entry(57, time=10**15),
+    "negative date": entry(58, time=-1),
+    "no UUID": entry(59, event_id="abc"),
+    "NUL in a name": entry(60, contract="BTC\0USDT"),
+    "ordinal too large": entry(61, ordinal=40_000),
+    "deep JSON": entry(62, raw=b"[" * 100_000 + b"]" * 100_000),
+}
+
+
+def test_rows_that_cannot_be_stored_are_each_recorded_and_the_rest_lands(warehouse_url: str, redis_url: str) -> None:
+    add(redis_url, [entry(n) for n in range(10)])
+    loader.drain(warehouse_url, redis_url, KEEP)
+    bad = list(BAD.values())
+    add(redis_url, [*bad[:4], *(entry(n) for n in range(5, 15)), *bad[4:], *(entry(n) for n in range(15, 20))])
+    report = loader.drain(warehouse_url, redis_url, KEEP)
+    assert (report.new, report.duplicate, report.refused) == (10, 5, len(BAD))
+    assert landed_ids(warehouse_url) == ids(entry(n) for n in range(20))
+    recorded = query(warehouse_url, "SELECT exchange, frame FROM frames_rejected WHERE reason <> '' ORDER BY id")
+    frames = [event.raw.decode("utf-8", "backslashreplace").replace("\0", "\\x00") for event in bad]
+    assert recorded == [("binance", frame) for frame in frames]
+    again = loader.drain(warehouse_url, redis_url, KEEP)
+    assert (again.new, again.refused) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"hello": "world"}, {"event": b"\xff\x00", "received_at": "1", "source": "stream", "raw": "{}"}],
+    ids=["foreign", "undecodable"],
+)
+def test_an_entry_that_is_no_event_is_recorded_and_the_rest_lands(
+    fields: dict[str, str | bytes], warehouse_url: str, redis_url: str
+) -> None:
+    add(redis_url, [entry(1)])
+    with redis.Redis.from_url(redis_url) as client:
+        stream_id = client.xadd(KEY, fields)
+    add(redis_url, [entry(2)])
+    report = loader.drain(warehouse_url, redis_url, KEEP)
+    assert (report.new, report.refused) == (2, 1)
+    rows = query(warehouse_url, "SELECT stream_id, reason FROM frames_rejected")
+    assert rows[0][0] == f"{KEY}/{stream_id.decode()}" and rows[0][1].startswith("stream entry")
+
+
+def test_rejected_frames_are_recorded_once_and_legibly(
+    warehouse_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.xadd(
+            REJECTED,
+            {"received_at": NOON, "exchange": "okx", "reason": "no such contract", "frame": b"\xff\x00\xc3\xa9"},
+        )
+        client.xadd(REJECTED, {"received_at": "absurd", "reason": "no JSON", "frame": b""})
+    with monkeypatch.context() as patch:
+        patch.setattr(backlog, "acknowledge", crash)
+        with pytest.raises(Crash):
+            loader.drain(warehouse_url, redis_url, KEEP)
+    loader.drain(warehouse_url, redis_url, KEEP)
+    rows = query(warehouse_url, "SELECT exchange, reason, frame, received_at FROM frames_rejected ORDER BY id")
+    assert rows[0] == ("okx", "no such contract", "\\xff\\x00é", utc(NOON))
+    assert rows[1][:3] == (None, "no JSON", "") and len(rows) == 2
+
+
+def test_trimming_takes_what_is_old_and_committed_only(warehouse_url: str, redis_url: str) -> None:
+    now = _now(redis_url)
+    old, recent = now - 3 * HOUR, now - HOUR
+    _add_at(redis_url, [(old, 1), (old + 1, 2), (recent, 3)])
+    report = loader.drain(warehouse_url, redis_url, Settings(stream_hours=2))
+    assert (report.new, report.trimmed) == (3, 2)
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.xlen(KEY) == 1
+
+
+def test_trimming_spares_old_entries_that_are_not_committed(warehouse_url: str, redis_url: str) -> None:
+    now = _now(redis_url)
+    old = now - 5 * HOUR
+    _add_at(redis_url, [(old, 1), (old + 10, 2), (old + 20, 3)])
+    report = loader.drain(warehouse_url, redis_url, Settings(stream_hours=2), until=old + 10)
+    assert (report.new, report.trimmed) == (1, 1)
+    # Read along with the first, so pending, but newer than the bound: neither committed nor trimmed.
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.xlen(KEY) == 2
+    assert loader.drain(warehouse_url, redis_url, Settings(stream_hours=2)).new == 2
+
+
+def test_days_before_the_first_partition_or_beyond_retention_land_all_the_same(
+    warehouse_url: str, redis_url: str
+) -> None:
+    add(redis_url, [entry(1, NOON), entry(2, 1_500_000_000_000)])
+    assert loader.drain(warehouse_url, redis_url, Settings(retention_days=1)).new == 2
+
+
+def test_a_missing_redis_is_one_line_with_the_fix(warehouse_url: str) -> None:
+    with pytest.raises(ServerError, match=r"Redis at 127.0.0.1 port 1, .*start Redis") as raised:
+        loader.drain(warehouse_url, "redis://:s3cr3t@127.0.0.1:1/1", KEEP)
+    assert "\n" not in str(raised.value) and "s3cr3t" not in str(raised.value)
+
+
+def test_a_wrong_redis_password_is_one_line_without_it(warehouse_url: str, redis_url: str) -> None:
+    url = redis_url.replace("redis://", "redis://nobody:s3cr3t@")
+    with pytest.raises(ServerError, match="correct the password in LIQ_REDIS_URL") as raised:
+        loader.drain(warehouse_url, url, KEEP)
+    assert "\n" not in str(raised.value) and "s3cr3t" not in str(raised.value)
+
+
+def test_a_missing_database_leaves_the_streams_as_they_are(redis_url: str) -> None:
+    add(redis_url, [entry(1)])
+    with pytest.raises(ServerError, match="start PostgreSQL"):
+        loader.drain("postgresql://127.0.0.1:1/x", redis_url, KEEP)
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.xlen(KEY) == 1
+
+
+def _now(redis_url: str) -> int:
+    with redis.Redis.from_url(redis_url) as client:
+        return backlog.now_ms(client)
+
+
+def _add_at(redis_url: str, entries: list[tuple[int, int]]) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        for milliseconds, number in entries:
+            event = entry(number)
+            fields = {
+                "event": encode_event(event.liquidation),
+                "received_at": event.received_at,
+                "source": event.source,
+                "raw": event.raw,
+            }
+            client.xadd(KEY, fields, id=f"{milliseconds}-0")
