@@ -151,8 +151,9 @@ class Feed:
 
     def _land(self, parsed: Parsed, received_at: int) -> None:
         wanted = self._settings.symbols
-        if wanted:
-            kept = [item for item in parsed.landed if self._adapter.wants(item.liquidation, wanted)]
+        # Without a symbol list too: OKX's one topic carries linear and inverse swaps, and a feed lands its market's.
+        kept = [item for item in parsed.landed if self._adapter.wants(item.liquidation, wanted)]
+        if len(kept) < len(parsed.landed):
             parsed = parsed._replace(landed=kept)
         if parsed.landed:
             self._last_event_at = received_at
