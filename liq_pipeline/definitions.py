@@ -6,8 +6,10 @@ import warnings
 
 import dagster as dg
 
-# Partitioned checks are a preview in Dagster 1.13; without this every command prints one warning a check.
+# Partitioned checks are a preview in Dagster 1.13, and its own copying of sensors uses a beta parameter; without this
+# every command prints a warning for each.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 from liq_pipeline.dagster_defs import alerts, jobs, schedules, sensors  # noqa: E402
 from liq_pipeline.dagster_defs.assets import detection, landing, rollups, sources  # noqa: E402
