@@ -39,7 +39,7 @@ class Spread(NamedTuple):
 def spreads(price: Floats, segments: Int64s, low: Int64s, high: Int64s) -> Spread:
     """The spread of ``price[low:high]`` for each window; none reaches over a segment's (a symbol's) start.
 
-    ``segments`` are the first rows of each symbol, ``low`` and ``high`` the windows' rows, ``high`` exclusive.
+    ``segments`` are the first rows of each symbol; ``low`` and ``high`` (exclusive) the windows' rows, ascending.
     A tick is a power of ten, its own per segment. The columns are int64, or Python integers if a segment needs them.
     """
     length = np.diff(segments, append=len(price))
@@ -47,7 +47,7 @@ def spreads(price: Floats, segments: Int64s, low: Int64s, high: Int64s) -> Sprea
     places = _places(price, segments, of_row)
     ticks = np.rint(price * _TENS[np.minimum(places, _EXACT_TENS)][of_row])
     span = np.maximum.reduceat(ticks, segments) - np.minimum.reduceat(ticks, segments)
-    crowd = np.minimum(length, (high - low).max(initial=0))
+    crowd = np.minimum(length, (high - low).max(initial=1))
     # Ticks too large for a double's integers need no look of their own: beside a price of as many places and at most
     # 15 digits their span is as large.
     wide = (places > _EXACT_TENS) | (crowd * span * span >= _MAX_SQUARES)
@@ -59,7 +59,7 @@ def spreads(price: Floats, segments: Int64s, low: Int64s, high: Int64s) -> Sprea
     for segment in np.unique(of_window[wide[of_window]]).tolist():
         begin = int(segments[segment])
         exact = _exact_ticks(price[begin : begin + int(length[segment])])
-        windows = np.flatnonzero(of_window == segment)
+        windows = slice(*np.searchsorted(of_window, (segment, segment + 1)))
         for column, values in zip(spread, _windows(exact, low[windows] - begin, high[windows] - begin), strict=True):
             column[windows] = values
     return spread

@@ -24,7 +24,7 @@ def liquidation(time: int, value: str = "20000", **changes: object) -> Event:
     return dataclasses.replace(event, **changes)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_detection_finds_what_the_definition_says(data: st.DataObject) -> None:
     window_ms = data.draw(st.sampled_from([1, 2, 8, 1_000, 60_000]))

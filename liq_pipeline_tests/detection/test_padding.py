@@ -46,7 +46,7 @@ def materialize(
     raise AssertionError("the padding does not stop growing")
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_days_detected_apart_hold_the_same_rows_as_all_time_at_once(data: st.DataObject) -> None:
     window_ms = data.draw(st.sampled_from([4, 60, 1_000]))
