@@ -126,9 +126,6 @@ class Adapter(Protocol):
     def needs_symbols(self) -> bool:
         """True where the venue has no wildcard topic, so that all symbols must be listed and refreshed."""
 
-    def connections(self, symbols: Sequence[str]) -> list[list[str]]:
-        """The contracts of each connection; more than one where the venue bounds what a connection carries."""
-
     def path(self, symbols: Sequence[str]) -> str:
         """What to append to the WebSocket URL for these symbols; empty ``symbols`` means all."""
 

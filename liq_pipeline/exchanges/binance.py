@@ -203,10 +203,6 @@ class BinanceAdapter:
     def path(self, symbols: Sequence[str]) -> str:
         return f"{self.base_path}/stream?streams={'/'.join(self.streams(symbols))}"
 
-    def connections(self, symbols: Sequence[str]) -> list[list[str]]:
-        """The symbols of each connection: one carries them all."""
-        return [list(symbols)]
-
     def subscribe(self, symbols: Sequence[str]) -> list[str]:
         """The streams of the path once more: asking twice gives nothing twice, and a refusal is answered."""
         return [frames.encode({"method": "SUBSCRIBE", "params": self.streams(symbols), "id": 1}).decode()]

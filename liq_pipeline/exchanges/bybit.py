@@ -54,8 +54,6 @@ from liq_pipeline.liquidation import Liquidation, Market, PriceKind, Side, event
 EXCHANGE: Final = "bybit"
 MAX_ARGS: Final = 200
 """Topics in one subscribe message."""
-MAX_CHARACTERS: Final = 20_000
-"""Characters of topics on one connection. Bybit allows 21,000; the rest is room for brackets in each message."""
 
 V2: Final = Dialect("liquidation v2", "throttled-1s", until_ms=day_ms("2023-04-05"))
 V5: Final = Dialect("liquidation v5", "throttled-1s", day_ms("2023-01-01"), day_ms("2026-02-17"))
@@ -182,19 +180,6 @@ class BybitAdapter:
 
     def path(self, symbols: Sequence[str]) -> str:
         return f"/v5/public/{self.category}"
-
-    def connections(self, symbols: Sequence[str]) -> list[list[str]]:
-        split: list[list[str]] = [[]]
-        characters = 0
-        for contract in symbols:
-            # Two quotes and a comma around each topic.
-            length = len(_TOPIC) + len(contract) + 3
-            if characters + length > MAX_CHARACTERS:
-                split.append([])
-                characters = 0
-            split[-1].append(contract)
-            characters += length
-        return split
 
     def subscribe(self, symbols: Sequence[str]) -> list[str]:
         """Batches of topics; ``req_id`` is answered, so that a refusal says which batch it means."""

@@ -174,10 +174,6 @@ class OkxAdapter:
     def path(self, symbols: Sequence[str]) -> str:
         return "/ws/v5/public"
 
-    def connections(self, symbols: Sequence[str]) -> list[list[str]]:
-        """One topic carries every swap, so one connection does."""
-        return [list(symbols)]
-
     def subscribe(self, symbols: Sequence[str]) -> list[str]:
         arg = {"channel": "liquidation-orders", "instType": "SWAP"}
         return [frames.encode({"op": "subscribe", "args": [arg]}).decode()]

@@ -140,16 +140,12 @@ def test_a_refusal_names_the_bad_topic_of_its_batch() -> None:
     assert message in parsed.rejections[0].reason
 
 
-def test_topics_are_asked_for_in_batches_over_as_many_connections_as_they_need() -> None:
+def test_topics_are_asked_for_in_batches() -> None:
     contracts = [f"COIN{number:04}USDT" for number in range(1500)]
     messages = [json.loads(message) for message in bybit.LINEAR.subscribe(contracts)]
     assert [len(message["args"]) for message in messages] == [200] * 7 + [100]
     assert [message["req_id"] for message in messages] == [str(number) for number in range(1, 9)]
     assert bybit.LINEAR.expected_acks(contracts) == 8
-    connections = bybit.LINEAR.connections(contracts)
-    assert [contract for part in connections for contract in part] == contracts
-    for part in connections:
-        assert len(json.dumps([f"allLiquidation.{contract}" for contract in part], separators=(",", ":"))) <= 21_000
     assert bybit.LINEAR.subscribe([]) == []
 
 

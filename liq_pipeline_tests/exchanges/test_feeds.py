@@ -26,7 +26,6 @@ def test_every_feed_has_an_adapter_of_its_exchange_and_market() -> None:
         assert adapter.renew_seconds <= 24 * 3600
         assert adapter.keepalive_message is None or adapter.keepalive_seconds < adapter.silence_seconds
         assert len(adapter.subscribe(["A", "B"])) == adapter.expected_acks(["A", "B"])
-        assert adapter.connections(["A", "B"]) == [["A", "B"]]
         if adapter.instruments_endpoint is None:
             with pytest.raises(InvalidLiquidationError):
                 adapter.parse_instruments(b"{}")
