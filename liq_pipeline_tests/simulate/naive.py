@@ -30,17 +30,21 @@ def landed(ledger: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def cascades(rows: list[dict[str, Any]]) -> list[Cascade]:
     found = []
     for symbol in sorted({row["symbol"] for row in rows}):
-        events = sorted((row for row in rows if row["symbol"] == symbol), key=lambda row: row["time"])
+        events = sorted(
+            (int(row["time"]), Decimal(row["value_usd"]), str(row["exchange"]))
+            for row in rows
+            if row["symbol"] == symbol
+        )
         spans: list[list[int]] = []
-        for event in events:
-            window = [other for other in events if event["time"] - WINDOW_MS < other["time"] <= event["time"]]
-            if len(window) < MIN_EVENTS or sum(Decimal(other["value_usd"]) for other in window) < MIN_USD:
+        for time, _, _ in events:
+            window = [other for other in events if time - WINDOW_MS < other[0] <= time]
+            if len(window) < MIN_EVENTS or sum(value for _, value, _ in window) < MIN_USD:
                 continue
-            if spans and event["time"] - spans[-1][1] < WINDOW_MS:
-                spans[-1][1] = event["time"]
+            if spans and time - spans[-1][1] < WINDOW_MS:
+                spans[-1][1] = time
             else:
-                spans.append([window[0]["time"], event["time"]])
+                spans.append([window[0][0], time])
         for start, end in spans:
-            venues = frozenset(row["exchange"] for row in events if start <= row["time"] <= end)
+            venues = frozenset(venue for time, _, venue in events if start <= time <= end)
             found.append(Cascade(symbol, start, end, venues))
     return found

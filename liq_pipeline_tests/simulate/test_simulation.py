@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from liq_pipeline.cli import liq
 from liq_pipeline.simulate.market import DEFAULT_START_MS, LIVE, generate
 from liq_pipeline.simulate.simulation import simulate, write
-from liq_pipeline_tests.simulate.naive import cascades, landed, read
+from liq_pipeline_tests.simulate.naive import Cascade, cascades, landed, read
 
 # What one unit of the venue's quantity is in coins, and of its price in coins: typed here a second time, on purpose.
 OKX_COINS = {
@@ -96,6 +96,11 @@ def ten_thousand(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def ten_thousands_cascades(ten_thousand: Path) -> list[Cascade]:
+    return cascades(landed(read(ten_thousand / "ledger.jsonl")))
+
+
+@pytest.fixture(scope="module")
 def with_defects(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("defects")
     write(simulate(10_000, 1, defects=True), out)
@@ -110,19 +115,20 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Pa
         assert (tmp_path / "a" / file).read_bytes() != (tmp_path / "c" / file).read_bytes()
 
 
-def test_seed_1_with_10000_events_holds_what_the_contract_promises(ten_thousand: Path) -> None:
+def test_seed_1_with_10000_events_holds_what_the_contract_promises(
+    ten_thousand: Path, ten_thousands_cascades: list[Cascade]
+) -> None:
     rows = landed(read(ten_thousand / "ledger.jsonl"))
     assert len(rows) == 10_000
     assert len({row["symbol"] for row in rows}) >= 3
     assert {row["exchange"] for row in rows} == {"binance", "bybit", "okx"}
-    found = cascades(rows)
-    assert len(found) >= 5
-    assert any(len(cascade.exchanges) > 1 for cascade in found)
+    assert len(ten_thousands_cascades) >= 5
+    assert any(len(cascade.exchanges) > 1 for cascade in ten_thousands_cascades)
 
 
-def test_a_cascade_crosses_midnight_with_the_default_start(ten_thousand: Path) -> None:
+def test_a_cascade_crosses_midnight_with_the_default_start(ten_thousands_cascades: list[Cascade]) -> None:
     midnight = (DEFAULT_START_MS // 86_400_000 + 1) * 86_400_000
-    crossing = [c for c in cascades(landed(read(ten_thousand / "ledger.jsonl"))) if c.start < midnight <= c.end]
+    crossing = [c for c in ten_thousands_cascades if c.start < midnight <= c.end]
     assert {cascade.symbol for cascade in crossing} >= {"BTCUSDT"}
 
 
