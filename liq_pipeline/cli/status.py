@@ -1,0 +1,95 @@
+"""``liq status``: the state of the line, and whether something is wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from liq_pipeline.embedded.servers import locate
+from liq_pipeline.settings import load_settings
+
+
+@click.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+def command(as_json: bool) -> None:
+    """Show servers, feeds, backlog, rejected frames, tables, stale days and failing checks.
+
+    \b
+    Exit codes:
+      0  all is well
+      1  something is wrong; the last lines say what, and what to do
+      2  settings are wrong, or no servers are configured or running
+    """
+    settings = load_settings()
+    servers = locate(settings)
+    # Imported late: it brings Dagster along, which `liq status --help` does without.
+    from liq_pipeline.cli.status_report import Status, gather
+
+    status: Status = gather(settings, servers)
+    if as_json:
+        click.echo(json.dumps(asdict(status), indent=2))
+    else:
+        _show(asdict(status))
+    if status.problems:
+        sys.exit(1)
+
+
+_FEED_COLUMNS: Final = {
+    "feed": "feed",
+    "collected": "collected",
+    "state": "state",
+    "last_frame_seconds_ago": "frame, s ago",
+    "last_event_seconds_ago": "event, s ago",
+    "covered_percent": "last hour %",
+    "events": "events",
+    "rejected": "rejected",
+}
+"""The part of a feed that fits a terminal of 80 columns; --json has the rest."""
+
+
+def _show(status: dict[str, Any]) -> None:
+    console = Console(soft_wrap=False)
+    console.print(_table("Servers", [{"what": name, "version": text} for name, text in status["servers"].items()]))
+    feeds = [{title: feed[name] for name, title in _FEED_COLUMNS.items()} for feed in status["feeds"]]
+    console.print(_table("Feeds", feeds))
+    for title, key in (
+        ("Streams in Redis", "streams"),
+        ("Rejected in the last day", "rejected"),
+        ("Last materializations", "tables"),
+        ("Stale days", "stale"),
+        ("Failing checks", "failing_checks"),
+    ):
+        if status[key]:
+            console.print(_table(title, status[key]))
+    for problem in status["problems"]:
+        console.print(f"wrong: {problem}", style="bold red", markup=False, highlight=False)
+    if not status["problems"]:
+        console.print("all is well", style="bold green")
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for name in rows[0] if rows else ():
+        numeric = all(isinstance(row[name], int | float | None) and not isinstance(row[name], bool) for row in rows)
+        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    return table
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case _:
+            return str(value)

@@ -1,0 +1,170 @@
+"""What ``liq status`` finds out, and what of it is wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import redis
+
+from liq_pipeline import streams
+from liq_pipeline.cli.dagster_instance import dagster_instance
+from liq_pipeline.embedded.servers import Servers
+from liq_pipeline.errors import LiqError
+from liq_pipeline.settings import Settings
+from liq_pipeline.warehouse import migrate, reads
+from liq_pipeline.warehouse.backlog import open_redis
+from liq_pipeline.warehouse.connection import connect
+from liq_pipeline.warehouse.day_state import read_states, stale
+from liq_pipeline.warehouse.landing_zone import stream_states
+
+_HOUR_MS: Final = 3_600_000
+_LATE: Final = timedelta(minutes=15)
+"""Three refreshes of today missed."""
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass
+class Status:
+    """Everything shown, ready for JSON; ``problems`` are sentences that name the fix."""
+
+    servers: dict[str, str] = field(default_factory=dict)
+    feeds: Rows = field(default_factory=list)
+    streams: Rows = field(default_factory=list)
+    rejected: Rows = field(default_factory=list)
+    tables: Rows = field(default_factory=list)
+    stale: Rows = field(default_factory=list)
+    failing_checks: Rows = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def gather(settings: Settings, servers: Servers) -> Status:
+    """Ask every part; one that does not answer is a problem, and the others are still shown."""
+    status = Status()
+    parts: tuple[Callable[[Status, Settings, Servers], None], ...] = (_database, _redis, _dagster)
+    for part in parts:
+        try:
+            part(status, settings, servers)
+        except LiqError as error:
+            status.problems.append(str(error))
+    return status
+
+
+def _database(status: Status, settings: Settings, servers: Servers) -> None:
+    with connect(servers.database_url) as connection:
+        version = migrate.version(connection)
+        status.servers["PostgreSQL"] = connection.info.parameter_status("server_version") or "unknown"
+        status.servers["schema"] = f"version {version}, this program needs {migrate.required_version()}"
+    migrate.check(servers.database_url)
+    now = datetime.now(UTC)
+    with connect(servers.database_url) as connection:
+        status.servers["tables"] = reads.flavour(connection).text
+        states = read_states(connection, last=now.date())
+        found = stale(states, settings)
+        behind = reads.behind_rollups(connection)
+        rejections = reads.rejections(connection, now - timedelta(days=1))
+    status.stale += [{"day": str(item.day), "reason": item.reason} for item in found]
+    status.stale += [{"day": str(item.day), "reason": f"{item.table} was not summed again"} for item in behind]
+    status.rejected += [{**vars(item), "newest": item.newest.isoformat()} for item in rejections]
+    old = [item for item in status.stale if item["day"] < str(now.date())]
+    if old:
+        status.problems.append(
+            f"{len(old)} past days are stale, {old[0]['day']} ({old[0]['reason']}) the first: the sensor stale_days "
+            f"runs them again, or run `liq materialize --from {old[0]['day']} --to {old[-1]['day']}`"
+        )
+
+
+def _redis(status: Status, settings: Settings, servers: Servers) -> None:
+    with open_redis(servers.redis_url) as client:
+        info: dict[str, Any] = client.info("server")
+        status.servers["Redis"] = (
+            f"{info.get('server_name', 'redis')} {info.get('valkey_version', info['redis_version'])}"
+        )
+        now = time.time_ns() // 1_000_000
+        for feed in settings.exchanges:
+            row = _feed(client, feed, now)
+            status.feeds.append(row)
+            if not row["collected"]:
+                status.problems.append(f"nobody collects {feed}: start `liq up`, or `liq collect --exchanges {feed}`")
+            elif row["state"] not in ("live", "connecting"):
+                status.problems.append(f"feed {feed} is {row['state']}: {row['error'] or 'no reason recorded'}")
+        status.streams += [
+            {
+                "stream": state.key,
+                "entries": state.length,
+                "uncommitted": state.uncommitted,
+                "oldest": datetime.fromtimestamp(state.first_ms / 1000, UTC).isoformat(timespec="seconds"),
+            }
+            for state in stream_states(client)
+        ]
+
+
+def _feed(client: redis.Redis, feed: str, now: int) -> dict[str, Any]:
+    raw: dict[bytes, bytes] = client.hgetall(streams.feed_key(feed))  # type: ignore[assignment]
+    health = {name.decode(): value.decode("utf-8", "replace") for name, value in raw.items()}
+
+    def ago(name: str) -> float | None:
+        return round((now - int(health[name])) / 1000, 1) if health.get(name) else None
+
+    return {
+        "feed": feed,
+        "collected": bool(client.exists(streams.lease_key(feed))),
+        "state": health.get("state") or "never collected",
+        "last_frame_seconds_ago": ago("last_frame_at"),
+        "last_event_seconds_ago": ago("last_event_at"),
+        "covered_percent": round(100 * _covered(client, feed, now), 1),
+        **{name: int(health.get(name) or 0) for name in ("events", "frames", "rejected", "reconnects")},
+        "error": health.get("error", ""),
+    }
+
+
+def _covered(client: redis.Redis, feed: str, now: int) -> float:
+    """The share of the last hour that was covered, 0 to 1; an hour ago is where it ends, however new the feed is."""
+    start = now - _HOUR_MS
+    entries: list[tuple[bytes, dict[bytes, bytes]]] = client.xrange(  # type: ignore[assignment]
+        streams.coverage_key(feed), min=str(start)
+    )
+    covered = streams.covered(streams.decode_span(fields) for _, fields in entries)
+    return sum(max(0, min(end, now) - max(begin, start)) for begin, end in covered) / _HOUR_MS
+
+
+def _dagster(status: Status, settings: Settings, servers: Servers) -> None:
+    from liq_pipeline.dagster_defs.recorded import last_materializations, standing_failures
+
+    with dagster_instance(settings, servers) as instance:
+        tables = last_materializations(instance)
+        failures = standing_failures(instance)
+    status.tables += [
+        {
+            "table": item.table,
+            "day": item.day,
+            "at": item.at.isoformat(timespec="seconds") if item.at else None,
+            "rows": item.rows,
+        }
+        for item in tables
+    ]
+    status.failing_checks += [failure._asdict() for failure in failures]
+    if failures:
+        first = failures[0]
+        status.problems.append(
+            f"{len(failures)} checks fail, {first.table}/{first.check} of {first.day} the first: "
+            "its page in the UI says what to do"
+        )
+    if problem := _not_drained(status.streams, next(item.at for item in tables if item.table == "liquidations_raw")):
+        status.problems.append(problem)
+
+
+def _not_drained(rows: Rows, drained: datetime | None) -> str | None:
+    waiting = [row for row in rows if row["uncommitted"]]
+    oldest = min((datetime.fromisoformat(row["oldest"]) for row in waiting), default=None)
+    since = max((at for at in (oldest, drained) if at), default=None)
+    if oldest is None or since is None or datetime.now(UTC) - since < _LATE:
+        return None
+    return (
+        f"{sum(row['uncommitted'] for row in waiting)} entries wait in Redis, and nothing was moved to the database "
+        f"since {since:%Y-%m-%d %H:%M} UTC: start `liq up`, or run `liq materialize` for today"
+    )
