@@ -7,13 +7,17 @@ its base-10000 digits a whole column at a time. Format: https://www.postgresql.o
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from enum import Enum
+from typing import Any, Final, TypeAlias
 
+import msgspec
 import numpy as np
 import polars as pl
 
+from liq_pipeline.liquidation import Liquidation
 from liq_pipeline.streams import Entry
 
 # Columns of fixed width first, then those with few distinct values, so that a row is four pieces joined.
@@ -22,6 +26,7 @@ COLUMNS: Final = (
     "exchange, market, contract, symbol, side, price_kind, source, feed_semantics, parser_version, ordinal, "
     "limit_price, raw_data"
 )
+_LABELS: Final = ("exchange", "market", "contract", "symbol", "side", "price_kind")
 _HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _TRAILER: Final = b"\xff\xff"
 _NULL: Final = b"\xff\xff\xff\xff"
@@ -29,6 +34,8 @@ _POSTGRES_EPOCH_MS: Final = 946_684_800_000
 _END_OF_DATES_MS: Final = 253_402_300_800_000
 """The year 10000: as far as Python's dates, and so the days everything is kept by, go."""
 _MAX_NUMBER_LENGTH: Final = 64
+_Columns: TypeAlias = dict[str, tuple[Any, ...]]
+"""A tuple per field of Liquidation."""
 _pack_length = struct.Struct(">i").pack
 _pack_json_header = struct.Struct(">iB").pack
 _pack_integers = struct.Struct(">iiih").pack
@@ -39,35 +46,30 @@ def encode(entries: Sequence[Entry]) -> bytes:
 
     Raises ValueError, OverflowError or struct.error when a value cannot be one of its column.
     """
-    fixed, width = _fixed(entries)
-    limits = _limits(entries)
-    labels: dict[tuple[object, ...], bytes] = {}
-    pieces = [_HEADER]
-    for index, (event, _, source, raw) in enumerate(entries):
-        key = (
-            *(event.contract, event.side, source, event.feed_semantics, event.price_kind, event.ordinal),
-            *(event.exchange, event.market, event.symbol, event.parser_version),
-        )
-        label = labels.get(key)
-        if label is None:
-            label = labels[key] = _labels(entries[index])
-        pieces += (fixed[index * width : (index + 1) * width], label, next(limits))
-        pieces += (_pack_json_header(len(raw) + 1, 1), raw)
-    pieces.append(_TRAILER)
-    return b"".join(pieces)
+    events, received, sources, raws = zip(*entries, strict=True)
+    columns = dict(
+        zip(Liquidation.__struct_fields__, zip(*map(msgspec.structs.astuple, events), strict=True), strict=True)
+    )
+    rows = zip(
+        _fixed(columns, received),
+        _labels(columns, sources),
+        _limits(columns["limit_price"]),
+        _frames(raws),
+        strict=True,
+    )
+    return b"".join((_HEADER, *itertools.chain.from_iterable(rows), _TRAILER))
 
 
-def _fixed(entries: Sequence[Entry]) -> tuple[bytes, int]:
-    """The columns of fixed width, one row after the other, and the width of a row."""
-    events = [entry.liquidation for entry in entries]
-    prices = _numeric([event.price for event in events])
-    quantities = _numeric([event.quantity for event in events])
-    values = _numeric([event.value_usd for event in events])
-    ids = bytes.fromhex("".join([event.event_id for event in events]).replace("-", ""))
-    if len(ids) != 16 * len(entries):
+def _fixed(columns: _Columns, received: Sequence[int]) -> list[bytes]:
+    """The columns of fixed width."""
+    prices = _numeric(columns["price"])
+    quantities = _numeric(columns["quantity"])
+    values = _numeric(columns["value_usd"])
+    ids = bytes.fromhex("".join(columns["event_id"]).replace("-", ""))
+    if len(ids) != 16 * len(received):
         raise ValueError("event_id is not a UUID")
     rows = np.zeros(
-        len(entries),
+        len(received),
         dtype=[
             ("columns", ">i2"),
             ("time_length", ">i4"),
@@ -83,35 +85,58 @@ def _fixed(entries: Sequence[Entry]) -> tuple[bytes, int]:
     )
     rows["columns"] = COLUMNS.count(",") + 1
     rows["time_length"] = rows["received_length"] = 8
-    rows["time"] = _timestamps([event.time for event in events])
-    rows["received"] = _timestamps([entry.received_at for entry in entries])
+    rows["time"] = _timestamps(columns["time"])
+    rows["received"] = _timestamps(received)
     rows["id_length"] = 16
     rows["id"] = np.frombuffer(ids, dtype="V16")
     rows["price"], rows["quantity"], rows["value"] = prices, quantities, values
-    return rows.tobytes(), rows.dtype.itemsize
+    return _slices(rows)
 
 
-def _limits(entries: Sequence[Entry]) -> Iterator[bytes]:
-    given = [limit for entry in entries if (limit := entry.liquidation.limit_price) is not None]
-    numbers = _numeric(given)
-    data, width = numbers.tobytes(), numbers.dtype.itemsize
-    position = 0
-    for entry in entries:
-        if entry.liquidation.limit_price is None:
-            yield _NULL
-        else:
-            yield data[position : position + width]
-            position += width
+def _labels(columns: _Columns, sources: Sequence[str]) -> Iterator[bytes]:
+    """The columns with few distinct values, each combination made once."""
+    given = [*(columns[name] for name in _LABELS), sources, columns["feed_semantics"]]
+    made: dict[tuple[object, ...], bytes] = {}
+    # Members of an enumeration are singletons, and hashing them is slow.
+    plain = [map(id, column) if isinstance(column[0], Enum) else column for column in given]
+    integers = zip(columns["parser_version"], columns["ordinal"], strict=True)
+    for key, texts, numbers in zip(
+        zip(*plain, columns["parser_version"], columns["ordinal"], strict=True),
+        zip(*given, strict=True),
+        integers,
+        strict=True,
+    ):
+        label = made.get(key)
+        if label is None:
+            encoded = [text.encode() for text in texts]
+            label = b"".join(_pack_length(len(text)) + text for text in encoded)
+            label = made[key] = label + _pack_integers(4, numbers[0], 2, numbers[1])
+        yield label
 
 
-def _timestamps(milliseconds: list[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _limits(limits: Sequence[str | None]) -> Iterator[bytes]:
+    numbers = iter(_slices(_numeric([limit for limit in limits if limit is not None])))
+    return (_NULL if limit is None else next(numbers) for limit in limits)
+
+
+def _frames(raws: Sequence[bytes]) -> Iterator[bytes]:
+    # A length, and the version of jsonb's binary form in front of the text.
+    return (_pack_json_header(len(raw) + 1, 1) + raw for raw in raws)
+
+
+def _slices(rows: np.ndarray[Any, np.dtype[Any]]) -> list[bytes]:
+    data, width = rows.tobytes(), rows.dtype.itemsize
+    return [data[start : start + width] for start in range(0, len(data), width)]
+
+
+def _timestamps(milliseconds: Sequence[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
     times = np.array(milliseconds, dtype=np.int64)
     if len(times) and (times.min() < 0 or times.max() >= _END_OF_DATES_MS):
         raise ValueError(f"time {times.min() if times.min() < 0 else times.max()} ms is not between 1970 and 9999")
     return (times - _POSTGRES_EPOCH_MS) * 1000
 
 
-def _numeric(numbers: list[str]) -> np.ndarray[Any, np.dtype[Any]]:
+def _numeric(numbers: Sequence[str]) -> np.ndarray[Any, np.dtype[Any]]:
     """PostgreSQL's binary numeric, its length in front, at one width for all.
 
     The server strips leading and trailing zero digits, so a common width costs bytes and nothing else.
@@ -151,11 +176,3 @@ def _numeric(numbers: list[str]) -> np.ndarray[Any, np.dtype[Any]]:
     rows["scale"] = scale
     rows["digits"] = digits
     return rows
-
-
-def _labels(entry: Entry) -> bytes:
-    event = entry.liquidation
-    texts = (event.exchange, event.market, event.contract, event.symbol, event.side, event.price_kind)
-    encoded = [text.encode() for text in (*texts, entry.source, event.feed_semantics)]
-    labels = b"".join(_pack_length(len(text)) + text for text in encoded)
-    return labels + _pack_integers(4, event.parser_version, 2, event.ordinal)
