@@ -41,7 +41,7 @@ class Child:
     environment: dict[str, str] = field(repr=False)
     log: Path
     ready: Callable[[], bool] = lambda: True
-    ready_seconds: float = 90.0
+    ready_seconds: float = 180.0
     server: psutil.Process | None = field(init=False, default=None)
 
     def running(self) -> bool:
