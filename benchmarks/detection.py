@@ -45,7 +45,7 @@ def market(count: int, symbols: int, span: int, places: int = 1) -> Events:
 
 
 def rate(work: Callable[[], object], count: int) -> float:
-    """Events per second of processor time in the fastest of some rounds: other work on the machine disturbs it least."""
+    """Events per second of processor time, which other work on the machine hardly touches, in the fastest round."""
     best = float("inf")
     for _ in range(ROUNDS):
         begun = time.process_time()
