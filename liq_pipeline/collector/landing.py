@@ -54,6 +54,7 @@ class Landing:
         self._max_bytes = max_bytes
         self._pending: deque[bytes] = deque()
         self._sending: list[bytes] = []
+        self._sending_bytes = 0
         self._bytes = 0
         self._first = 0
         """Position, counted from the start, of the oldest command that is not acknowledged."""
@@ -64,7 +65,8 @@ class Landing:
         self._empty.set()
         self._room.set()
         self._connection: RedisConnection | None = None
-        self._writer: asyncio.Task[None] | None = None
+        self.writer: asyncio.Task[None]
+        """Empties the buffer from ``start`` on; ends only by ``close`` or a defect."""
         self.away: str | None = None
         """Why Redis takes nothing at the moment; None while it does."""
 
@@ -92,7 +94,7 @@ class Landing:
                 raise ServerError(
                     f"Redis at {self._address} cannot be reached: {error}; start it or correct LIQ_REDIS_URL"
                 ) from None
-        self._writer = asyncio.create_task(self._write_for_ever(), name="landing")
+        self.writer = asyncio.create_task(self._write_for_ever(), name="landing")
 
     def land(self, parsed: Parsed, *, exchange: str, received_at: int, source: str) -> None:
         """Queue everything a frame held. ``received_at`` is UTC milliseconds."""
@@ -130,9 +132,8 @@ class Landing:
 
     async def close(self, seconds: float) -> int:
         """Write what is left for at most ``seconds``; how many commands could not be written."""
-        if self._writer is not None:
-            self._writer.cancel()
-            await asyncio.gather(self._writer, return_exceptions=True)
+        self.writer.cancel()
+        await asyncio.gather(self.writer, return_exceptions=True)
         try:
             async with asyncio.timeout(seconds):
                 await self._write_all()
@@ -193,25 +194,30 @@ class Landing:
         while self._barriers and self._barriers[0] <= self._first:
             self._barriers.popleft()
         limit = min(_BATCH_ENTRIES, self._barriers[0] - self._first) if self._barriers else _BATCH_ENTRIES
-        size = 0
-        while self._pending and len(self._sending) < limit and size < _BATCH_BYTES:
-            command = self._pending.popleft()
-            self._sending.append(command)
+        pending, sending, size = self._pending, self._sending, 0
+        while pending and len(sending) < limit and size < _BATCH_BYTES:
+            command = pending.popleft()
+            sending.append(command)
             size += len(command)
+        self._sending_bytes = size
 
     def _acknowledge(self, replies: list[object]) -> None:
-        refused = [
-            (command, reply)
-            for command, reply in zip(self._sending, replies, strict=True)
-            if isinstance(reply, hiredis.ReplyError)
-        ]
+        refused: list[bytes] = []
+        reason = ""
+        # An entry's answer is its id. Asking each reply for its type costs as much as reading it did.
+        if not {bytes} >= set(map(type, replies)):
+            for command, reply in zip(self._sending, replies, strict=True):
+                if isinstance(reply, hiredis.ReplyError):
+                    refused.append(command)
+                    reason = str(reply)
         self._first += len(self._sending) - len(refused)
-        self._bytes -= sum(map(len, self._sending)) - sum(len(command) for command, _ in refused)
-        self._sending = [command for command, _ in refused]
+        self._bytes -= self._sending_bytes
+        self._sending, self._sending_bytes = refused, sum(map(len, refused))
+        self._bytes += self._sending_bytes
         if refused:
             # A new connection logs in again and finds the new primary, which is the cure for half of these.
             self._disconnect()
-            raise RedisAwayError(str(refused[0][1]))
+            raise RedisAwayError(reason)
         if self._bytes <= self._max_bytes // 2 and self.buffered <= self._max_entries // 2:
             self._room.set()
 

@@ -16,7 +16,9 @@ from typing import Final
 
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from liq_pipeline import streams
 from liq_pipeline.collector.timing import Timing
@@ -66,7 +68,8 @@ class Lease:
 
 def held(redis_url: str, feeds: Sequence[str]) -> bool:
     """Whether every one of ``feeds`` has a running collector; raises ServerError if Redis cannot say."""
-    with SyncRedis.from_url(redis_url, socket_timeout=3, socket_connect_timeout=3) as redis:
+    once = Retry(NoBackoff(), 0)
+    with SyncRedis.from_url(redis_url, socket_timeout=3, socket_connect_timeout=3, retry=once) as redis:
         try:
             return bool(redis.exists(*(streams.lease_key(feed) for feed in feeds)) == len(feeds))
         except (RedisError, OSError) as error:

@@ -48,15 +48,19 @@ class Address:
         self.unix_path = self._options.get("path")
         self.tls = url.startswith("rediss://")
 
+    @property
+    def password(self) -> str | None:
+        return _text(self._options.get("password"))
+
     def __str__(self) -> str:
         return f"{self.unix_path or f'{self.host}:{self.port}'}, database {self.database}"
 
     def login(self) -> list[bytes]:
         """The commands a new connection begins with."""
         commands = []
-        password, username = self._options.get("password"), self._options.get("username")
+        password, username = self.password, _text(self._options.get("username"))
         if password is not None:
-            commands.append(pack(b"AUTH", *(str(item).encode() for item in (username, password) if item is not None)))
+            commands.append(pack(b"AUTH", *(item.encode() for item in (username, password) if item is not None)))
         if self.database:
             commands.append(pack(b"SELECT", b"%d" % self.database))
         return [*commands, pack(b"PING")]

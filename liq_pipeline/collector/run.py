@@ -84,27 +84,32 @@ async def collect(
     ]
     unwritten = 0
     try:
-        await _until(until_ms, stop)
+        await _until(until_ms, stop, [*helpers, landing.writer])
     finally:
         # In this order: sockets close and make their last claims, the buffer empties, the lease goes.
         await _cancel(feed_tasks)
-        unwritten = await landing.close(timing.flush)
-        await _cancel(helpers)
-        for feed in running:
-            feed.stopped = True
-            await feed.publish_health()
-        await lease.release()
-        await redis.aclose()
+        try:
+            unwritten = await landing.close(timing.flush)
+        finally:
+            await _cancel(helpers)
+            for feed in running:
+                feed.stopped = True
+                await feed.publish_health()
+            await lease.release()
+            await redis.aclose()
     return CollectReport(tuple(map(_status, running)), unwritten)
 
 
-async def _until(until_ms: int | None, stop: asyncio.Event | None) -> None:
+async def _until(until_ms: int | None, stop: asyncio.Event | None, indispensable: Sequence[asyncio.Task[None]]) -> None:
+    """Return when it is time to stop; raise what ended a task without which the collector would stand still."""
     seconds = None if until_ms is None else max(0, until_ms - now_ms()) / 1000
+    stopping = asyncio.create_task((stop or asyncio.Event()).wait())
     try:
-        async with asyncio.timeout(seconds):
-            await (stop or asyncio.Event()).wait()
-    except TimeoutError:
-        return
+        done, _ = await asyncio.wait({stopping, *indispensable}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+    for task in done - {stopping}:
+        task.result()
 
 
 async def _keep_running(feed: Feed, timing: Timing) -> None:

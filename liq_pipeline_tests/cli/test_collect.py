@@ -20,9 +20,11 @@ from liq_pipeline_tests.fakes.venue import FakeVenue
 async def start(redis_url: str, venue: FakeVenue, *arguments: str) -> asyncio.subprocess.Process:
     variables = environment(
         LIQ_REDIS_URL=redis_url,
-        LIQ_EXCHANGES="okx",
-        LIQ_WS_URL_OKX=f"ws://127.0.0.1:{venue.port}",
-        LIQ_REST_URL_OKX=f"http://127.0.0.1:{venue.port}",
+        LIQ_EXCHANGES=venue.exchange,
+        **{
+            f"LIQ_WS_URL_{venue.exchange.upper()}": f"ws://127.0.0.1:{venue.port}",
+            f"LIQ_REST_URL_{venue.exchange.upper()}": f"http://127.0.0.1:{venue.port}",
+        },
     )
     pipe = asyncio.subprocess.PIPE
     return await asyncio.create_subprocess_exec(LIQ, "collect", *arguments, env=variables, stdout=pipe, stderr=pipe)
