@@ -12,6 +12,7 @@ from typing import Any
 HOUR = 3_600_000
 DAY = 24 * HOUR
 SIGNIFICANT = Decimal(100_000)
+WIDTHS = [mantissa.scaleb(k) for k in range(15, -25, -1) for mantissa in (Decimal(5), Decimal(2), Decimal(1))]
 WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 Row = dict[str, Any]
@@ -55,8 +56,7 @@ def price_level(symbol: str, price: Decimal) -> Decimal:
 
 
 def _level_width(price: Decimal) -> Decimal:
-    widths = (mantissa * Decimal(10) ** k for k in range(-24, 16) for mantissa in (Decimal(1), Decimal(2), Decimal(5)))
-    return max(width for width in widths if width * 1000 <= price)
+    return next(width for width in WIDTHS if width * 1000 <= price)
 
 
 def session(time: int) -> str:

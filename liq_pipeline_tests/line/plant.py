@@ -16,6 +16,7 @@ from liq_pipeline.simulate.venues import Behaviour, serve
 from liq_pipeline.streams import REJECTED, events_key
 
 BOUND_SECONDS = 60
+QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 
 def collect_frames(
@@ -35,7 +36,7 @@ def materialize(days: Iterable[date]) -> None:
     job = defs.resolve_job_def("daily_tables")
     with dg.DagsterInstance.ephemeral() as instance:
         for day in days:
-            result = job.execute_in_process(partition_key=day.isoformat(), instance=instance)
+            result = job.execute_in_process(partition_key=day.isoformat(), instance=instance, run_config=QUIET)
             assert result.success
             failed = [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
             assert not failed

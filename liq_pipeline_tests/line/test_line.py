@@ -1,7 +1,7 @@
 """The main job, shown: frames on a socket become every table, each row as worked out from the frames by hand."""
 
+import json
 from collections import Counter
-from collections.abc import Mapping
 from decimal import Decimal
 
 import pytest
@@ -10,19 +10,23 @@ from liq_pipeline.settings import load_settings
 from liq_pipeline.simulate.ledger import Outcome, Row
 from liq_pipeline.simulate.simulation import simulate
 from liq_pipeline.warehouse.days import stale_days
+from liq_pipeline.warehouse.migrate import migrate
 from liq_pipeline_tests.line import plant, recorded, tables
+from liq_pipeline_tests.line.conftest import Export
 from liq_pipeline_tests.line.expected import Event, day_of
 
+RAW_DATA = "SELECT raw_data FROM liquidations_raw"
 HALF_PAST_ELEVEN_AT_NIGHT = 1_762_817_400_000  # 2025-11-10 23:30 UTC
 
 
 @pytest.mark.skipif(not recorded.DATA.is_dir(), reason=recorded.MISSING)
-def test_the_real_recordings_become_every_table(environment: Mapping[str, str]) -> None:
+def test_the_real_recordings_become_every_table(database_url: str, export: Export) -> None:
+    migrate(database_url)
     sent = {"binance": list(recorded.binance()), "bybit": list(recorded.bybit()), "okx": list(recorded.okx())}
     events = [event for frames in sent.values() for _, means in frames for event in means]
     report = plant.collect_frames(
         {venue: [text for text, _ in frames] for venue, frames in sent.items()},
-        environment,
+        export(database_url),
         entries=len(events),
         rejected=0,
         okx_contract_values={name: str(coins) for name, coins in recorded.OKX_CONTRACT_COINS.items()},
@@ -30,22 +34,23 @@ def test_the_real_recordings_become_every_table(environment: Mapping[str, str]) 
     assert report.unwritten == 0
     plant.materialize(sorted({day_of(event.time) for event in events}))
 
-    url = environment["LIQ_DATABASE_URL"]
+    kept = {json.dumps(row["raw_data"], sort_keys=True) for row in tables.rows(database_url, RAW_DATA)}
+    assert kept == {json.dumps(json.loads(text), sort_keys=True) for frames in sent.values() for text, _ in frames}
     assert len(events) - len(set(events)) == 1673  # the rows the two writers both wrote
-    landed = tables.assert_raw_holds(url, set(events))
-    made = tables.assert_tables_follow_from(url, landed)
+    landed = tables.assert_raw_holds(database_url, set(events))
+    made = tables.assert_tables_follow_from(database_url, landed)
     assert all(made.values())
-    assert stale_days(url, load_settings()) == []
+    assert stale_days(database_url, load_settings()) == []
 
 
-def test_simulated_frames_with_every_defect_become_every_table(environment: Mapping[str, str]) -> None:
+def test_simulated_frames_with_every_defect_become_every_table(warehouse_url: str, export: Export) -> None:
     lines = list(simulate(2500, seed=1, start_ms=HALF_PAST_ELEVEN_AT_NIGHT, defects=True))
     rows = [row for line in lines for row in line.rows]
     outcomes = Counter(row.outcome for row in rows)
     frames = {venue: [line.text for line in lines if line.venue == venue] for venue in ("binance", "bybit", "okx")}
     report = plant.collect_frames(
         frames,
-        environment,
+        export(warehouse_url),
         entries=outcomes[Outcome.LANDED] + outcomes[Outcome.DUPLICATE],
         rejected=outcomes[Outcome.REJECTED],
     )
@@ -55,14 +60,13 @@ def test_simulated_frames_with_every_defect_become_every_table(environment: Mapp
     assert len(days) == 2
     plant.materialize(days)
 
-    url = environment["LIQ_DATABASE_URL"]
-    landed = tables.assert_raw_holds(url, events)
-    made = tables.assert_tables_follow_from(url, landed)
-    assert tables.rows(url, "SELECT count(*) FROM frames_rejected") == [{"count": outcomes[Outcome.REJECTED]}]
+    landed = tables.assert_raw_holds(warehouse_url, events)
+    made = tables.assert_tables_follow_from(warehouse_url, landed)
+    assert tables.rows(warehouse_url, "SELECT count(*) FROM frames_rejected") == [{"count": outcomes[Outcome.REJECTED]}]
     over_midnight = [row for row in made["liquidation_cascades"] if _day(row, "start") != _day(row, "end")]
     across_venues = [row for row in made["liquidation_cascades"] if row["exchange_count"] == 3]
     assert over_midnight and across_venues
-    assert stale_days(url, load_settings()) == []
+    assert stale_days(warehouse_url, load_settings()) == []
 
 
 def _event(row: Row) -> Event:
