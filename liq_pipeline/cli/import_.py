@@ -91,6 +91,8 @@ def _print(path: Path, report: ImportReport) -> None:
     )
     if report.other:
         click.echo(f"{report.other:,} lines are no liquidations (acknowledgements, pongs)")
+    if report.elsewhere:
+        click.echo(f"{report.elsewhere:,} rows are of the other market: import the file with its --market too")
     for rejected in report.first_rejected:
         click.echo(f"  line {rejected.number}: {rejected.reason}")
     if more := report.rejected - len(report.first_rejected):

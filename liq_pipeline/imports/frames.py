@@ -64,8 +64,9 @@ def _reader(exchange: str, market: Market) -> Reader:
                 landed.raw,
             )
             for landed in parsed.landed
+            if landed.liquidation.market is market
         ]
-        return Record(entries, rejections, received_at)
+        return Record(entries, rejections, received_at, len(parsed.landed) - len(entries))
 
     return read
 

@@ -52,6 +52,8 @@ class ImportReport:
     lines: int = 0
     other: int = 0
     """Lines that are none of the format's rows, such as acknowledgements and pongs."""
+    elsewhere: int = 0
+    """Rows of the exchange's other market, for another import."""
     new: int = 0
     duplicate: int = 0
     rejected: int = 0
@@ -66,7 +68,7 @@ class ImportReport:
 
     @property
     def rows(self) -> int:
-        """All rows the file held; each became exactly one of new, duplicate, rejected or refused."""
+        """The rows of this market; each became exactly one of new, duplicate, rejected or refused."""
         return self.new + self.duplicate + self.rejected + self.refused.total()
 
 
@@ -145,7 +147,8 @@ def _batches(lines: Iterable[Line], reader: Reader, window: Window, report: Impo
         record = _record(line, reader)
         received_at = record.received_at or window.now
         report.lines += 1
-        report.other += not (record.entries or record.rejections)
+        report.other += not (record.entries or record.rejections or record.elsewhere)
+        report.elsewhere += record.elsewhere
         batch.rejected.extend(_Rejected(line.number, received_at, rejection) for rejection in record.rejections)
         for entry in record.entries:
             time = entry.liquidation.time

@@ -12,13 +12,14 @@ from liq_pipeline.streams import Entry
 
 
 class Record(NamedTuple):
-    """Everything one line held. A line with neither entries nor rejections is none of a format's rows: an
-    acknowledgement, a pong."""
+    """Everything one line held. A line with nothing in it is none of a format's rows: an acknowledgement, a pong."""
 
     entries: Sequence[Entry] = ()
     rejections: Sequence[Rejection] = ()
     received_at: int | None = None
     """UTC milliseconds, where the line says so."""
+    elsewhere: int = 0
+    """Liquidations of the exchange's other market, which shares a topic with the one asked for."""
 
 
 Reader = Callable[[bytes], Record]

@@ -107,6 +107,23 @@ def test_a_missing_file_and_a_folder_are_refused(liq: Liq, tmp_path: Path, capsy
     assert "is a directory" in capsys.readouterr().err
 
 
+def test_rows_of_the_other_market_are_named_not_landed(
+    liq: Liq, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = (
+        '{"arg":{"channel":"liquidation-orders","instType":"SWAP"},"data":[{"details":[{"bkLoss":"0","bkPx":"82655.7",'
+        '"ccy":"","posSide":"long","side":"sell","sz":"8","ts":"1700000000771"}],"instFamily":"BTC-USD",'
+        '"instId":"BTC-USD-SWAP","instType":"SWAP","uly":"BTC-USD"}]}'
+    )
+    path = _csv(tmp_path, frame)
+    assert liq(path, "--exchange", "okx", "--format", "frames") == 0
+    out = capsys.readouterr().out
+    assert "0 rows read" in out
+    assert "1 rows are of the other market: import the file with its --market too" in out
+    assert liq(path, "--exchange", "okx", "--format", "frames", "--market", "inverse") == 0
+    assert "1 rows read, 1 new" in capsys.readouterr().out
+
+
 def test_the_help_teaches_formats_and_exit_codes(liq: Liq, capsys: pytest.CaptureFixture[str]) -> None:
     assert liq("--help") == 0
     out = capsys.readouterr().out

@@ -113,6 +113,15 @@ def test_inverse_frames_are_read_with_the_inverse_market() -> None:
     assert rejection.reason == "looks like binance:inverse, not binance"
 
 
+def test_a_topic_of_both_markets_lands_the_one_asked_for_and_counts_the_other() -> None:
+    inverse = OKX.replace(b"BTC-USDT", b"BTC-USD")
+    assert len(_read(OKX, "okx").entries) == 1
+    record = _read(inverse, "okx")
+    assert (list(record.entries), list(record.rejections), record.elsewhere) == ([], [], 1)
+    (entry,) = _read(inverse, "okx", Market.INVERSE).entries
+    assert (entry.liquidation.symbol, entry.liquidation.value_usd) == ("BTCUSD", "855")
+
+
 @pytest.mark.parametrize("exchange", FRAMES)
 @given(line=st.binary(max_size=300) | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps))
 def test_no_line_raises_and_nothing_disappears(exchange: str, line: bytes | str) -> None:
