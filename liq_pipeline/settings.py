@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from liq_pipeline.errors import SettingsError
 
 KNOWN_FEEDS: Final = ("binance", "bybit", "okx")
+# USD are counted in millionths and in 64 bits.
+_MAX_USD: Final = Decimal(10**12)
 _URL_VARIABLE: Final = re.compile(r"LIQ_(WS|REST)_URL_([A-Z0-9]+(?:_INVERSE)?)")
 
 
@@ -41,10 +43,10 @@ class Settings(BaseModel):
     exchanges: tuple[str, ...] = KNOWN_FEEDS
     symbols: tuple[str, ...] = ()
     """Canonical symbols to collect; empty means all the venue lists (``*``)."""
-    significant_usd: Decimal = Field(default=Decimal(100_000), gt=0)
+    significant_usd: Decimal = Field(default=Decimal(100_000), gt=0, le=_MAX_USD, decimal_places=6)
     cascade_window_seconds: int = Field(default=60, ge=1, le=86_400)
     cascade_min_events: int = Field(default=5, ge=1)
-    cascade_min_usd: Decimal = Field(default=Decimal(100_000), ge=0)
+    cascade_min_usd: Decimal = Field(default=Decimal(100_000), ge=0, le=_MAX_USD, decimal_places=6)
     retention_days: int = Field(default=90, ge=0)
     rollup_retention_days: int = Field(default=365, ge=0)
     stream_hours: int = Field(default=2, ge=1)
