@@ -8,7 +8,8 @@
 ``last_event_at``     UTC ms of receipt of the last liquidation
 ``frames``, ``events``, ``rejected``, ``reconnects``, ``crashes``
                       counters over all collectors there ever were; a liquidation that arrives twice counts twice
-``instruments``       where contract sizes and symbol lists come from: ``venue``, ``cache`` or ``snapshot``
+``instruments``       where contract sizes and symbol lists come from: ``venue``, ``cache``, ``snapshot`` (shipped with
+                      the package) or ``none`` (not needed)
 ``symbols``           number of symbols asked for by name; 0 means all, by a wildcard
 ``refused_symbols``   number of those the venue refused
 ``error``             why it last failed; empty if it did not

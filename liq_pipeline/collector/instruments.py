@@ -31,12 +31,13 @@ class _Cached(msgspec.Struct):
 class LiveInstruments:
     """The contract sizes known now; the Instruments that a feed's adapter asks.
 
-    ``source`` says where they come from: ``venue``, ``cache`` (Redis) or ``snapshot`` (the package).
+    ``source`` says where they come from: ``venue``, ``cache`` (Redis), ``snapshot`` (the package), or ``none`` where
+    the adapter needs no list.
     """
 
     def __init__(self, adapter: Adapter) -> None:
         self._known = snapshot(adapter.exchange)
-        self.source = "snapshot"
+        self.source = "none" if adapter.instruments_endpoint is None else "snapshot"
         self.listed: tuple[Contract, ...] = ()
         """The venue's list itself, newest reading; empty before the first."""
         self.misses = 0
