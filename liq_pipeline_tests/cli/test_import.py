@@ -1,3 +1,4 @@
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ Liq = Callable[..., int]
 @pytest.fixture
 def liq(warehouse_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Liq:
     monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("LIQ_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("LIQ_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("LIQ_DATABASE_URL", warehouse_url)
     monkeypatch.setenv("LIQ_REDIS_URL", "redis://127.0.0.1:1/1")

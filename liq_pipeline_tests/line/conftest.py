@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ def export(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> E
             "LIQ_RETENTION_DAYS": "0",
             "LIQ_ROLLUP_RETENTION_DAYS": "0",
         }
+        for name in [name for name in os.environ if name.startswith("LIQ_")]:
+            monkeypatch.delenv(name)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(tmp_path)

@@ -55,14 +55,16 @@ async def _collect_frames(
         stop = asyncio.Event()
         redis_url = environment["LIQ_REDIS_URL"]
         collecting = asyncio.create_task(collect(settings, redis_url=redis_url, stop=stop))
+        landed = (0, 0)
         try:
             await venues.wait_until_played(seconds=BOUND_SECONDS)
             async with asyncio.timeout(BOUND_SECONDS), Redis.from_url(redis_url) as redis:
-                while (seen := await _landed(redis, frames)) != (entries, rejected):
-                    assert seen <= (entries, rejected) and not collecting.done(), seen
+                while landed != (entries, rejected):
+                    assert landed[0] <= entries and landed[1] <= rejected and not collecting.done(), landed
                     await asyncio.sleep(0.05)
+                    landed = await _landed(redis, frames)
         except TimeoutError:
-            raise AssertionError(f"{seen} events and rejected frames landed, not {(entries, rejected)}") from None
+            raise AssertionError(f"{landed} events and rejected frames landed, not {(entries, rejected)}") from None
         finally:
             stop.set()
             report = await collecting

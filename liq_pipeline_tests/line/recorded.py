@@ -27,9 +27,14 @@ Sent = tuple[str, list[Event]]
 """A frame's text, and the events it means."""
 
 
+def files() -> list[Path]:
+    """The headerless recordings of Binance."""
+    return sorted((DATA / "recordings").glob("binance_usdm_*.csv"))
+
+
 def binance() -> Iterator[Sent]:
     """Every row of the headerless recordings, in file order, repeats included, and of the three-venue file."""
-    for path in sorted((DATA / "recordings").glob("binance_usdm_*.csv")):
+    for path in files():
         for row in csv.reader(path.read_text().splitlines()):
             if " " not in row[0]:  # one line is glued to other text
                 yield _binance_frame(*row[:11])

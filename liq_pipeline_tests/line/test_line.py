@@ -1,14 +1,19 @@
 """The main job, shown: frames on a socket become every table, each row as worked out from the frames by hand."""
 
 import json
+import time
 from collections import Counter
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from liq_pipeline.imports.formats import format_named
+from liq_pipeline.imports.landing import ImportReport, import_file
+from liq_pipeline.liquidation import Market
 from liq_pipeline.settings import load_settings
 from liq_pipeline.simulate.ledger import Outcome, Row
-from liq_pipeline.simulate.simulation import simulate
+from liq_pipeline.simulate.simulation import simulate, write
 from liq_pipeline.warehouse.days import stale_days
 from liq_pipeline.warehouse.migrate import migrate
 from liq_pipeline_tests.line import plant, recorded, tables
@@ -40,10 +45,15 @@ def test_the_real_recordings_become_every_table(database_url: str, export: Expor
     landed = tables.assert_raw_holds(database_url, set(events))
     made = tables.assert_tables_follow_from(database_url, landed)
     assert all(made.values())
+
+    for path in recorded.files():
+        assert _import(path, "binance", "forceorder_csv", database_url).new == 0
     assert stale_days(database_url, load_settings()) == []
 
 
-def test_simulated_frames_with_every_defect_become_every_table(warehouse_url: str, export: Export) -> None:
+def test_simulated_frames_with_every_defect_become_every_table(
+    warehouse_url: str, export: Export, tmp_path: Path
+) -> None:
     lines = list(simulate(2500, seed=1, start_ms=HALF_PAST_ELEVEN_AT_NIGHT, defects=True))
     rows = [row for line in lines for row in line.rows]
     outcomes = Counter(row.outcome for row in rows)
@@ -66,7 +76,25 @@ def test_simulated_frames_with_every_defect_become_every_table(warehouse_url: st
     over_midnight = [row for row in made["liquidation_cascades"] if _day(row, "start") != _day(row, "end")]
     across_venues = [row for row in made["liquidation_cascades"] if row["exchange_count"] == 3]
     assert over_midnight and across_venues
+
+    written = write(iter(lines), tmp_path / "recording")
+    for venue in frames:
+        assert _import(written.files[venue], venue, "frames", warehouse_url).new == 0
     assert stale_days(warehouse_url, load_settings()) == []
+
+
+def _import(path: Path, exchange: str, name: str, database_url: str) -> ImportReport:
+    """The same events once more, from a recording instead of the wire."""
+    now = time.time_ns() // 1_000_000
+    return import_file(
+        path,
+        exchange,
+        Market.LINEAR,
+        format_named(name),
+        settings=load_settings(),
+        database_url=database_url,
+        now=now,
+    )
 
 
 def _event(row: Row) -> Event:
