@@ -71,5 +71,5 @@ CREATE TABLE frames_rejected (
 );
 
 COMMENT ON TABLE frames_rejected IS 'Frames and rows that could not be understood or stored, and why.';
-COMMENT ON COLUMN frames_rejected.stream_id IS 'Redis stream and entry it was drained from, so that draining twice records it once; null for other sources.';
+COMMENT ON COLUMN frames_rejected.stream_id IS 'What identifies it at its source, so that it is recorded once: the Redis stream and entry it was drained from, or the format and digest of an imported row.';
 COMMENT ON COLUMN frames_rejected.frame IS 'UTF-8 text as received; invalid bytes and NUL written as \xNN.';

@@ -79,6 +79,16 @@ def test_a_line_of_another_venue_is_named(exchange: str, given: str) -> None:
     assert record.rejections[0].frame == FRAMES[given]
 
 
+@given(received_at=st.integers(1_546_300_800_000, 4_102_444_799_999), exchange=st.sampled_from(sorted(FRAMES)))
+def test_any_time_of_receipt_reads_back_as_written(received_at: int, exchange: str) -> None:
+    line = json.dumps({"received_at": received_at, "frame": json.loads(FRAMES[exchange])}).encode()
+    entries = _read(line, exchange).entries
+    assert {entry.received_at for entry in entries} == {received_at}
+    assert [entry.liquidation for entry in entries] == [
+        entry.liquidation for entry in _read(FRAMES[exchange], exchange).entries
+    ]
+
+
 @pytest.mark.parametrize("received_at", [b"0", b"-1", b"1.5", b'"now"', b"null", b"1e40", b"17915656", b"true"])
 def test_an_impossible_time_of_receipt_is_rejected_with_its_value(received_at: bytes) -> None:
     line = b'{"received_at": ' + received_at + b', "frame": ' + BINANCE + b"}"

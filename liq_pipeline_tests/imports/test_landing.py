@@ -145,6 +145,18 @@ def test_what_text_columns_cannot_hold_is_recorded_readably(
     assert _rows(warehouse_url, "SELECT frame FROM frames_rejected") == [("A\\x00B\\xff,SELL",)]
 
 
+def test_a_row_the_database_refuses_is_rejected_with_its_line_and_the_others_land(
+    import_: Importer, warehouse_url: str, tmp_path: Path
+) -> None:
+    nul_in_an_unread_field = _row(1).replace("IOC,1,", "IOC,1\0,")
+    report = import_(_file(tmp_path, _row(0), nul_in_an_unread_field, _row(2)))
+    assert (report.new, report.rejected) == (2, 1)
+    assert report.first_rejected[0].number == 2
+    assert report.first_rejected[0].reason.startswith("PostgreSQL: ")
+    ((frame,),) = _rows(warehouse_url, "SELECT frame FROM frames_rejected")
+    assert "1\\u0000" in frame
+
+
 def test_only_the_first_rejections_are_listed_and_all_are_counted_and_recorded(
     import_: Importer, warehouse_url: str, tmp_path: Path
 ) -> None:
@@ -225,6 +237,16 @@ def test_a_file_in_many_batches_lands_whole_and_progress_reaches_its_end(
     assert len(offsets) > 10
     assert offsets == sorted(offsets)
     assert offsets[-1] == path.stat().st_size
+
+
+def test_a_batch_is_bounded_in_bytes_too_so_that_long_lines_fit_into_memory(
+    import_: Importer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landing, "_BATCH_BYTES", 1000)
+    offsets: list[int] = [0]
+    import_(_file(tmp_path, *(_row(index) + ",more" * 60 for index in range(20))), progress=offsets.append)
+    longest = max(end - start for start, end in itertools.pairwise(offsets))
+    assert longest < 1000 + 400
 
 
 def test_an_interrupted_import_is_completed_by_repeating_it(
