@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Final, NamedTuple
 
-from liq_pipeline.collector.shifts import RESCUE_SLOT_MS, ShiftRequest, requests
+from liq_pipeline.collector.shifts import ShiftRequest, requests
 from liq_pipeline.warehouse.day_state import DayState, StaleDay
 from liq_pipeline.warehouse.reads import BehindRollup
 
@@ -24,14 +24,9 @@ class DayRequest(NamedTuple):
     reason: str
 
 
-def shift_requests(now_ms: int, *, lease_held: bool, last_rescue_ms: int) -> tuple[list[ShiftRequest], int]:
-    """The collectors to start now, and when a rescue was asked for last.
-
-    A rescue is given the time to start even where that crosses the slot its key is made of.
-    """
-    rescued_lately = now_ms - last_rescue_ms < RESCUE_SLOT_MS
-    due = requests(now_ms, lease_held=lease_held or rescued_lately)
-    return due, last_rescue_ms if lease_held or rescued_lately else now_ms
+def shift_requests(now_ms: int, *, lease_held: bool, starting: bool) -> list[ShiftRequest]:
+    """The collectors to start now. One that is ``starting`` has no lease yet, and is rescue enough."""
+    return requests(now_ms, lease_held=lease_held or starting)
 
 
 def stale_requests(

@@ -2,7 +2,8 @@
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import dagster as dg
 
@@ -18,6 +19,17 @@ from liq_pipeline.warehouse.day_state import read_states, stale
 from liq_pipeline.warehouse.landing_zone import stream_states
 from liq_pipeline.warehouse.reads import behind_rollups
 
+_START_SECONDS: Final = 120
+"""How long a collector may take from its request to its process on a busy machine; run monitoring's limit, too."""
+_LEASE_SECONDS: Final = 15
+"""How long from its process to its lease."""
+_STARTING: Final = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
 
 @dg.sensor(
     job=collector_job,
@@ -28,24 +40,32 @@ from liq_pipeline.warehouse.reads import behind_rollups
         "one when the lease in Redis says that nobody collects."
     ),
 )
-def collector_sensor(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorResult:
-    settings = line.settings()
-    due, last_rescue = shift_requests(
-        time.time_ns() // 1_000_000,
-        lease_held=lease.held(line.servers().redis_url, settings.exchanges),
-        last_rescue_ms=int(context.cursor or 0),
+def collector_sensor(context: dg.SensorEvaluationContext, line: Line) -> list[dg.RunRequest]:
+    held = lease.held(line.servers().redis_url, line.settings().exchanges)
+    due = shift_requests(
+        time.time_ns() // 1_000_000, lease_held=held, starting=not held and collector_is_starting(context.instance)
     )
-    return dg.SensorResult(
-        run_requests=[
-            dg.RunRequest(
-                run_key=request.run_key,
-                run_config=dg.RunConfig(ops={"collect_shift": Shift(until_ms=request.until_ms)}),
-                tags={"liq/shift": str(request.shift)},
-            )
-            for request in due
-        ],
-        cursor=str(last_rescue),
+    return [
+        dg.RunRequest(
+            run_key=request.run_key,
+            run_config=dg.RunConfig(ops={"collect_shift": Shift(until_ms=request.until_ms)}),
+            tags={"liq/shift": str(request.shift)},
+        )
+        for request in due
+    ]
+
+
+def collector_is_starting(instance: dg.DagsterInstance) -> bool:
+    """Whether a collector was asked for and has not had the time to take its lease.
+
+    The age is bounded because a run's status cannot be trusted: that of a killed worker stays as it was.
+    """
+    now = datetime.now(UTC)
+    recent = dg.RunsFilter(
+        job_name=collector_job.name, statuses=_STARTING, created_after=now - timedelta(seconds=_START_SECONDS)
     )
+    started = (record.start_time for record in instance.get_run_records(recent))
+    return any(at is None or now.timestamp() - at < _LEASE_SECONDS for at in started)
 
 
 @dg.sensor(
