@@ -94,6 +94,9 @@ def prepare_home(home: Path, account: Account) -> Path:
     A missing or empty home is ours to open for passing through; nobody else's folder has its mode changed.
     Raises ServerError, with the fix, for a home that cannot be made, written or reached.
     """
+    if unsuitable := set(str(home)) & set('"$`\\\n'):
+        # initdb hands the path of its own folder to a shell, between double quotes.
+        raise ServerError(f"LIQ_HOME={home} holds {' '.join(sorted(unsuitable))!r}: PostgreSQL needs a plainer path")
     try:
         home.mkdir(parents=True, exist_ok=True)
         if account.lent and not any(home.iterdir()):

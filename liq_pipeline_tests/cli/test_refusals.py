@@ -109,6 +109,10 @@ def test_a_home_that_cannot_be_made_is_refused(home: Path) -> None:
     assert "set LIQ_HOME" in _refusal(home.parent / "file" / "home", "up")
 
 
+def test_a_home_with_characters_that_postgres_hands_to_a_shell_is_refused(home: Path) -> None:
+    assert "plainer path" in _refusal(home.parent / "$HOME", "env", "--start")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_home_is_refused(home: Path) -> None:
     home.mkdir(mode=0o500)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -13,22 +12,26 @@ from liq_pipeline_tests.cli.running import Up, liq, short_lived_home
 
 
 @pytest.fixture
-def home() -> Iterator[Path]:
-    with short_lived_home() as path:
-        yield path
+def up() -> Iterator[Up]:
+    with short_lived_home() as home:
+        running = Up(home)
+        try:
+            yield running
+        finally:
+            if running.parent is not None:
+                process.stop([running.parent], grace=60)
 
 
 def _database(up: Up) -> str:
     return servers.locate(load_settings({"LIQ_HOME": str(up.demo.path)}, env_file=None)).database_url
 
 
-def test_the_demo_survives_every_kill_refuses_a_second_start_and_stops_without_a_trace(home: Path) -> None:
-    up = Up(home)
+def test_the_demo_survives_every_kill_refuses_a_second_start_and_stops_without_a_trace(up: Up) -> None:
     parent = up.start()
     with psycopg.connect(_database(up)) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
 
-    second = liq("up", "--demo", "--port", "1", LIQ_HOME=str(home))
+    second = liq("up", "--demo", "--port", "1", LIQ_HOME=str(up.home))
     assert second.returncode == 2
     assert f"pid {parent.pid} at http://127.0.0.1:{up.port}" in second.stderr
     beside = liq("env", LIQ_HOME=str(up.demo.path))
@@ -43,8 +46,8 @@ def test_the_demo_survives_every_kill_refuses_a_second_start_and_stops_without_a
         "Redis": "valkey-server" if "Valkey" in up.output else "redis-server",
         "PostgreSQL": "postgres -D",
     }
-    for command in killed.values():
-        up.child(command).kill()
+    for child in [up.child(command) for command in killed.values()]:
+        child.kill()
     for name in killed:
         up.until(f"{name} is back")
     # After all that, events still come through sensor, run, sockets and Redis.
