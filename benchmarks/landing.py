@@ -27,6 +27,7 @@ from typing import Final
 import click
 import redis
 
+from benchmarks import cryptofeed_stream
 from liq_pipeline import exchanges, streams
 from liq_pipeline.collector.landing import Landing
 from liq_pipeline.collector.resp import Address, pack
@@ -177,6 +178,9 @@ def main() -> None:
         tool = redis_benchmark(url, batch)
         parsing, _ = rates(url, lambda: parse_all(batch), count)
         landing, undisturbed = rates(url, lambda: land_all(url, batch), count)
+        theirs = None
+        if cryptofeed_stream.available():
+            theirs, _ = rates(url, lambda: cryptofeed_stream.land_all(url, batch), count)
     click.echo(f"{count:,} frames, {os.cpu_count()} cores, Python {platform.python_version()}; best of {ROUNDS}\n")
     rows = [
         ("limit: ready-made pipelined XADD over one socket", f"{limit:>12,.0f}/s"),
@@ -186,10 +190,13 @@ def main() -> None:
         ("landing, per second of this process's CPU time", f"{undisturbed:>12,.0f}/s"),
         ("target: 3 x cryptofeed", f"{TARGET:>12,}/s"),
         ("cryptofeed 2.5, Redis stream backend (published)", f"{CRYPTOFEED:>12,}/s"),
+        ("cryptofeed, measured in this run", f"{theirs:>12,.0f}/s" if theirs else "not installed"),
     ]
     for name, value in rows:
         click.echo(f"{name:<54} {value}")
-    click.echo(f"\nlanding is {landing / CRYPTOFEED:.1f} x cryptofeed and {landing / limit:.0%} of the limit")
+    click.echo(
+        f"\nlanding is {landing / (theirs or CRYPTOFEED):.1f} x cryptofeed and {landing / limit:.0%} of the limit"
+    )
 
 
 if __name__ == "__main__":
