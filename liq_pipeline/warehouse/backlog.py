@@ -18,6 +18,8 @@ Fields = dict[bytes, bytes]
 # One name for all loaders: only one runs at a time, and its successor finds what it left pending under that name.
 _CONSUMER: Final = "loader"
 _BATCH: Final = 20_000
+_REJECTED_BATCH: Final = 200
+"""Rejected frames can be as large as a venue's largest message, and are few."""
 
 
 class Item(NamedTuple):
@@ -136,7 +138,8 @@ def _claim_all(client: redis.Redis, key: str) -> list[Item]:
 
 
 def _read(client: redis.Redis, key: str, after: bytes) -> list[Item]:
-    command = ("XREADGROUP", "GROUP", LOADER_GROUP, _CONSUMER, "COUNT", _BATCH, "STREAMS", key, after)
+    count = _REJECTED_BATCH if key == REJECTED else _BATCH
+    command = ("XREADGROUP", "GROUP", LOADER_GROUP, _CONSUMER, "COUNT", count, "STREAMS", key, after)
     reply = _call(client, *command)
     if not reply:
         return []
