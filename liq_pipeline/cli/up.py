@@ -10,7 +10,7 @@ from types import FrameType
 import click
 
 from liq_pipeline.cli.line import Line
-from liq_pipeline.embedded.account import prepare_home, server_account
+from liq_pipeline.embedded.account import prepare_home
 from liq_pipeline.embedded.home import Home
 from liq_pipeline.errors import SettingsError
 from liq_pipeline.settings import Settings, load_settings
@@ -48,7 +48,7 @@ def _demo(settings: Settings) -> Settings:
             f"--demo uses servers and exchanges of its own, but {', '.join(configured)} is set: "
             "unset it, or run `liq up` without --demo"
         )
-    prepare_home(settings.home, server_account())
+    prepare_home(settings.home)
     return settings.model_copy(update={"home": settings.home / "demo"})
 
 

@@ -88,18 +88,16 @@ def clean_environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
 
-def prepare_home(home: Path, account: Account) -> Path:
-    """Make ``home`` if it is missing and be sure that the servers' account can work inside it.
+def prepare_home(home: Path) -> Path:
+    """Make ``home`` if it is missing and be sure that it can be written.
 
-    A missing or empty home is ours to open for passing through; nobody else's folder has its mode changed.
-    Raises ServerError, with the fix, for a home that cannot be made, written or reached.
+    Raises ServerError, with the fix, if not.
     """
-    if unsuitable := set(str(home)) & set('"$`\\\n'):
-        # initdb hands the path of its own folder to a shell, between double quotes.
-        raise ServerError(f"LIQ_HOME={home} holds {' '.join(sorted(unsuitable))!r}: PostgreSQL needs a plainer path")
     try:
+        made = not home.exists()
         home.mkdir(parents=True, exist_ok=True)
-        if account.lent and not any(home.iterdir()):
+        # Root's umask may be tight; a home that is new or empty is ours to open for passing through, and nothing else.
+        if os.geteuid() == 0 and (made or not any(home.iterdir())):
             home.chmod(0o711)
         probe = home / f".writable-{os.getpid()}"
         probe.touch()
@@ -108,9 +106,21 @@ def prepare_home(home: Path, account: Account) -> Path:
         raise ServerError(
             f"LIQ_HOME={home} cannot be written ({error.strerror}): set LIQ_HOME to a folder you may write"
         ) from None
+    return home
+
+
+def account_for(home: Path) -> Account:
+    """The account that servers of ``home`` run as, which can really work there.
+
+    Raises ServerError, with the fix, for a home it cannot reach or PostgreSQL's tools cannot handle.
+    """
+    account = server_account()
+    if unsuitable := set(str(home)) & set('"$`\\\n'):
+        # initdb hands the path of its own folder to a shell, between double quotes.
+        raise ServerError(f"LIQ_HOME={home} holds {' '.join(sorted(unsuitable))!r}: PostgreSQL needs a plainer path")
     if not account.can_enter(home):
         raise ServerError(
             f"LIQ_HOME={home} cannot be entered by the user {account.name!r}, whom root runs PostgreSQL as: "
             "set LIQ_HOME to a folder everybody may pass through, such as /var/lib/liq"
         )
-    return home
+    return account

@@ -14,7 +14,7 @@ from typing import Final
 import psutil
 
 from liq_pipeline.embedded import process
-from liq_pipeline.embedded.account import prepare_home, server_account
+from liq_pipeline.embedded.account import prepare_home
 from liq_pipeline.errors import ServerError
 
 MARKER: Final = "LIQ_SUPERVISED_BY"
@@ -30,8 +30,8 @@ class Home:
 
     @classmethod
     def prepare(cls, path: Path) -> Home:
-        """Raises ServerError, with the fix, for a home that cannot be made, written or reached by the servers."""
-        home = cls(prepare_home(path, server_account()).resolve())
+        """Raises ServerError, with the fix, for a home that cannot be made or written."""
+        home = cls(prepare_home(path).resolve())
         try:
             for folder in (home.run, home.logs):
                 folder.mkdir(mode=0o700, exist_ok=True)

@@ -13,6 +13,7 @@ from typing import Final, TypedDict
 from pydantic import SecretStr
 
 from liq_pipeline.embedded import process
+from liq_pipeline.embedded.account import account_for
 from liq_pipeline.embedded.home import Home
 from liq_pipeline.embedded.postgres import Postgres
 from liq_pipeline.embedded.redis import Redis
@@ -96,17 +97,21 @@ def embedded(settings: Settings, home: Home, *, with_parent: bool) -> Embedded:
     """The servers this home has to run itself; ``with_parent`` ties their lives to this process.
 
     A URL that is one of this home's own, as a shell holds it after ``eval "$(liq env)"``, counts as not set.
+    Raises ServerError, with the fix, when servers could not work in this home.
     """
     state = _state(home.path)
     database_url, redis_url = _foreign(settings.database_url, state), _foreign(settings.redis_url, state)
-    postgres = (
-        None
-        if database_url
-        else Postgres(home.path / "postgres", home.log("postgres"), settings.embedded, with_parent=with_parent)
-    )
-    redis = (
-        None if redis_url else Redis(home.path / "redis", home.log("redis"), settings.embedded, with_parent=with_parent)
-    )
+    postgres, redis = None, None
+    if not (database_url and redis_url):
+        account = account_for(home.path)
+    if not database_url:
+        postgres = Postgres(
+            home.path / "postgres", home.log("postgres"), settings.embedded, with_parent=with_parent, account=account
+        )
+    if not redis_url:
+        redis = Redis(
+            home.path / "redis", home.log("redis"), settings.embedded, with_parent=with_parent, account=account
+        )
     return Embedded(home, postgres, redis, database_url or "", redis_url or "")
 
 

@@ -38,6 +38,11 @@ def _settings(home: Path, **more: str) -> Settings:
     return load_settings({"LIQ_HOME": str(home), **mode, **more}, env_file=None)
 
 
+def _started_here(data: Path) -> list[psutil.Process]:
+    """The servers on this data without the processes they start themselves, which come and go."""
+    return [child for child in psutil.Process().children() if child in process.in_folder(data)]
+
+
 def test_a_second_start_finds_the_data_of_the_first_on_the_same_ports(home: Path) -> None:
     with servers.running(_settings(home)) as first:
         assert first.started == ("PostgreSQL", "Redis")
@@ -134,7 +139,7 @@ def test_a_port_taken_in_the_meantime_is_replaced(home: Path) -> None:
 def test_servers_listen_on_loopback_only_and_have_no_socket_file(home: Path) -> None:
     with servers.running(_settings(home)):
         for data in ("postgres", "redis"):
-            (server,) = (found for found in process.in_folder(home / data / "data") if found.ppid() == os.getpid())
+            (server,) = _started_here(home / data / "data")
             listening = [c for c in server.net_connections("all") if c.status == psutil.CONN_LISTEN]
             assert {c.laddr.ip for c in listening} == {"127.0.0.1"}
             assert not [c for c in server.net_connections("unix") if str(c.laddr).startswith("/")]
@@ -201,11 +206,18 @@ def test_root_refuses_a_home_behind_a_closed_folder_and_opens_nothing(home: Path
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
 
 
+def test_a_home_that_no_server_needs_to_reach_may_be_closed(home: Path) -> None:
+    closed = home.parent / "closed"
+    closed.mkdir(mode=0o700)
+    configured = {"LIQ_DATABASE_URL": "postgresql://somewhere/else", "LIQ_REDIS_URL": "redis://somewhere/1"}
+    assert servers.ensure(_settings(closed / "home", **configured)).started == ()
+
+
 @pytest.mark.skipif(not server_account().lent, reason="only root lends the servers another account")
 def test_root_runs_the_servers_as_an_unprivileged_user(home: Path) -> None:
     with servers.running(_settings(home)):
         for data in ("postgres", "redis"):
-            assert {p.uids().real for p in process.in_folder(home / data / "data")} == {server_account().uid}
+            assert {p.uids().real for p in _started_here(home / data / "data")} == {server_account().uid}
 
 
 def test_a_locked_home_names_its_holder(home: Path) -> None:
