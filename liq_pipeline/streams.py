@@ -9,6 +9,7 @@ Fields of an entry, all text but for the payloads:
 ``liq:coverage:{feed}``     ``connection``, ``from``, ``to`` (UTC ms), ``part``, ``parts``; see ``covered``
 ``liq:feed:{feed}``         a hash; see collector/health.py
 ``liq:lease:{feed}``        a string; see collector/lease.py
+``liq:instruments:{feed}``  a string, the last instrument list read; see collector/instruments.py
 """
 
 from __future__ import annotations

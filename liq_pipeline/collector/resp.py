@@ -98,7 +98,7 @@ class RedisConnection:
                 connection = cls(*streams)
                 commands = address.login()
                 replies = await connection._exchange(b"".join(commands), len(commands))
-        except (OSError, TimeoutError) as error:
+        except (OSError, hiredis.ProtocolError) as error:
             if connection is not None:
                 connection.close()
             raise RedisAwayError(str(error) or f"no answer within {seconds:g} s") from None
@@ -126,7 +126,7 @@ class RedisConnection:
                 return await self._exchange(b"".join(commands), len(commands))
         except TimeoutError:
             raise RedisAwayError(f"no answer within {seconds:g} s") from None
-        except OSError as error:
+        except (OSError, hiredis.ProtocolError) as error:
             raise RedisAwayError(str(error) or type(error).__name__) from None
 
     async def _exchange(self, payload: bytes, expected: int) -> list[object]:

@@ -118,7 +118,10 @@ async def _keep_running(feed: Feed, timing: Timing) -> None:
         try:
             await feed.run()
         except Exception as error:
-            feed.crash = f"{type(error).__name__}: {error}"
+            cause: BaseException = error
+            while isinstance(cause, BaseExceptionGroup):
+                cause = cause.exceptions[0]
+            feed.crash = f"{type(cause).__name__}: {cause}"
             feed.health.counts["crashes"] += 1
             _log.exception("%s: crashed, starting again", feed.name)
         await asyncio.sleep(timing.retry(min(feed.health.counts["crashes"], 6)))

@@ -71,6 +71,26 @@ def test_a_feed_that_crashes_starts_again_and_the_others_never_notice(
     run(scenario())
 
 
+def test_a_crash_inside_one_of_a_feeds_tasks_is_named_by_its_cause(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def defective(*_: object) -> bool:
+        raise ZeroDivisionError("a defect")
+
+    async def scenario() -> None:
+        async with venue_of("okx") as venue, collecting(redis_url, venue) as collector:
+            with monkeypatch.context() as patch:
+                patch.setattr("liq_pipeline.collector.line.Line._due", defective)
+                (connection,) = venue.live
+                await connection.close()
+                await until(
+                    lambda: collector.health("okx")["error"] == "ZeroDivisionError: a defect", "the cause shows"
+                )
+            await until(lambda: collector.state("okx") == "live", "started again")
+
+    run(scenario())
+
+
 def test_a_writer_that_dies_of_a_defect_ends_the_collector_loudly(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -301,3 +301,18 @@ def test_an_unreachable_redis_is_one_clear_line() -> None:
             await Landing(f"redis://127.0.0.1:{port}/1").start()
 
     run(scenario())
+
+
+def test_a_server_that_is_no_redis_is_one_clear_line() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async def scenario() -> None:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(ServerError, match="cannot be reached"):
+                await Landing(f"redis://127.0.0.1:{port}/1").start()
+
+    run(scenario())
