@@ -118,9 +118,22 @@ def account_for(home: Path) -> Account:
     if unsuitable := set(str(home)) & set('"$`\\\n'):
         # initdb hands the path of its own folder to a shell, between double quotes.
         raise ServerError(f"LIQ_HOME={home} holds {' '.join(sorted(unsuitable))!r}: PostgreSQL needs a plainer path")
+    if not _has_entry(account.uid):
+        raise ServerError(
+            f"user id {account.uid} has no entry in the user database, which PostgreSQL's initdb needs: "
+            "run as a user that has one, or set LIQ_DATABASE_URL and LIQ_REDIS_URL"
+        )
     if not account.can_enter(home):
         raise ServerError(
             f"LIQ_HOME={home} cannot be entered by the user {account.name!r}, whom root runs PostgreSQL as: "
             "set LIQ_HOME to a folder everybody may pass through, such as /var/lib/liq"
         )
     return account
+
+
+def _has_entry(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True

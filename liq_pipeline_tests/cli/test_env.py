@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -73,7 +74,8 @@ def test_values_survive_the_shell_whatever_is_in_them(home: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv to become another")
 def test_a_normal_user_has_servers_of_their_own(home: Path) -> None:
-    unprivileged = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]
+    nobody = pwd.getpwnam("nobody")
+    unprivileged = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
     # Behind a closed folder another Python of the system may answer in the place of this environment's.
     probe = [
         *unprivileged,
@@ -85,14 +87,14 @@ def test_a_normal_user_has_servers_of_their_own(home: Path) -> None:
     if not Path(sys.executable).exists() or subprocess.run(probe, cwd="/", capture_output=True, timeout=60).returncode:
         pytest.skip("other users cannot run this environment's Python")
     home.mkdir()
-    os.chown(home, 54321, 54321)
+    os.chown(home, nobody.pw_uid, nobody.pw_gid)
     variables = environment(LIQ_HOME=str(home), HOME=str(home))
     try:
         started = subprocess.run(
             [*unprivileged, LIQ, "env", "--start"], env=variables, cwd="/", capture_output=True, text=True, timeout=120
         )
         assert started.returncode == 0, started.stderr
-        assert {found.uids().real for found in serving(home) if process.alive(found)} == {54321}
+        assert {found.uids().real for found in serving(home) if process.alive(found)} == {nobody.pw_uid}
     finally:
         subprocess.run([*unprivileged, LIQ, "env", "--stop"], env=variables, cwd="/", timeout=60)
     assert serving(home) == []
