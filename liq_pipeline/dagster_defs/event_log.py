@@ -62,7 +62,7 @@ def _records(
     assert event_type in _WATCHED
     with warnings.catch_warnings():
         # Deprecated for 2.0, and in 1.13 nothing else reads check evaluations across runs.
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore")
         return instance.get_event_records(
             dg.EventRecordsFilter(event_type=event_type, after_cursor=after), limit=limit, ascending=True
         )

@@ -1,0 +1,132 @@
+"""The checks on real tables: each passes on good rows, and fails on rows that are wrong in its own way."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from liq_pipeline.dagster_defs.checks import rules
+from liq_pipeline.warehouse import rollups
+from liq_pipeline.warehouse.connection import connect
+from liq_pipeline.warehouse.days import materialize_events
+from liq_pipeline.warehouse.loader import insert_rows
+from liq_pipeline_tests.warehouse.making import DAY, KEEP, NOON, entry, query
+
+
+@pytest.fixture
+def day_url(warehouse_url: str) -> str:
+    """A database with one good day: a burst that is a cascade, and single events."""
+    burst = [entry(n, NOON + n * 100, value_usd="50000", symbol="ETHUSDT", contract="ETHUSDT") for n in range(8)]
+    singles = [entry(n, NOON + n * 600_000) for n in range(20, 30)]
+    with connect(warehouse_url) as connection:
+        insert_rows(connection, [*burst, *singles])
+    materialize_events(warehouse_url, DAY, KEEP)
+    for table in rollups.TABLES:
+        rollups.materialize(warehouse_url, table, DAY, KEEP)
+    return warehouse_url
+
+
+def _change(database_url: str, statement: str) -> None:
+    with connect(database_url) as connection:
+        connection.execute(statement.encode())
+
+
+def test_a_good_day_passes_everything(day_url: str) -> None:
+    verdicts = [
+        rules.no_duplicates(day_url, "liquidations_raw", DAY),
+        rules.no_duplicates(day_url, "liquidations", DAY),
+        rules.matches_raw(day_url, DAY),
+        rules.significant_complete(day_url, DAY),
+        *(rules.adds_up(day_url, table, DAY) for table in rollups.TABLES),
+    ]
+    assert [verdict.description for verdict in verdicts if not verdict.passed] == []
+    assert verdicts[2].seen["rows"] == 18
+    assert query(day_url, "SELECT count(*) FROM liquidation_cascades") == [(1,)]
+
+
+def test_the_same_liquidation_under_two_ids_is_a_duplicate(day_url: str) -> None:
+    twin = entry(20, NOON + 20 * 600_000, event_id="00000000-0000-0000-0000-000000000001")
+    with connect(day_url) as connection:
+        insert_rows(connection, [twin])
+    verdict = rules.no_duplicates(day_url, "liquidations_raw", DAY)
+    assert not verdict.passed
+    assert verdict.blocks
+    assert verdict.seen["repeated"] == 1
+
+
+def test_identical_rows_of_one_frame_are_no_duplicates(day_url: str) -> None:
+    twin = entry(20, NOON + 20 * 600_000, event_id="00000000-0000-0000-0000-000000000001", ordinal=1)
+    with connect(day_url) as connection:
+        insert_rows(connection, [twin])
+    assert rules.no_duplicates(day_url, "liquidations_raw", DAY).passed
+
+
+def test_one_id_at_two_times_is_a_duplicate(day_url: str) -> None:
+    columns = (
+        "event_id, exchange, market, contract, symbol, side, price, price_kind, quantity, value_usd, limit_price, "
+        "received_at, source, feed_semantics, is_cascade, cascade_id, risk_score, is_significant, price_level"
+    )
+    _change(
+        day_url,
+        f"INSERT INTO liquidations (time, {columns}) SELECT time + interval '1 second', {columns} FROM liquidations "
+        "ORDER BY time LIMIT 1",
+    )
+    assert not rules.no_duplicates(day_url, "liquidations", DAY).passed
+
+
+def test_a_missing_enriched_row_fails_the_comparison_with_raw(day_url: str) -> None:
+    _change(day_url, "DELETE FROM liquidations WHERE NOT is_cascade AND time = (SELECT max(time) FROM liquidations)")
+    verdict = rules.matches_raw(day_url, DAY)
+    assert not verdict.passed
+    assert verdict.blocks
+    assert (verdict.seen["raw_rows"], verdict.seen["rows"]) == (18, 17)
+
+
+def test_a_changed_value_fails_the_comparison_with_raw(day_url: str) -> None:
+    _change(day_url, "UPDATE liquidations SET value_usd = value_usd + 0.000001 WHERE symbol = 'ETHUSDT'")
+    assert not rules.matches_raw(day_url, DAY).passed
+
+
+def test_rows_that_landed_after_the_day_was_read_are_no_failure(day_url: str) -> None:
+    with connect(day_url) as connection:
+        insert_rows(connection, [entry(40, NOON + 1)])
+    verdict = rules.matches_raw(day_url, DAY)
+    assert verdict.passed
+    assert "1 landed since" in verdict.description
+
+
+def test_rows_lost_while_others_landed_still_fail_when_the_table_has_more_than_raw() -> None:
+    assert not rules.judge_match(17, Decimal(1), 18, Decimal(2), 3, 2).passed
+
+
+def test_a_cascade_member_missing_from_the_significant_ones_fails(day_url: str) -> None:
+    _change(
+        day_url,
+        "DELETE FROM liquidations_significant WHERE time = (SELECT min(time) FROM liquidations_significant)",
+    )
+    assert not rules.significant_complete(day_url, DAY).passed
+
+
+@pytest.mark.parametrize("table", rollups.TABLES)
+def test_a_rollup_that_is_off_by_a_micro_dollar_fails_and_blocks(day_url: str, table: str) -> None:
+    _change(day_url, f"UPDATE {table} SET total_value_usd = total_value_usd + 0.000001 WHERE symbol = 'ETHUSDT'")
+    verdict = rules.adds_up(day_url, table, DAY)
+    assert not verdict.passed
+    assert verdict.blocks
+    assert verdict.seen["wrong_groups"] == 1
+
+
+@pytest.mark.parametrize("table", rollups.TABLES)
+def test_errors_that_cancel_in_the_total_still_fail(day_url: str, table: str) -> None:
+    _change(day_url, f"UPDATE {table} SET symbol = 'SOLUSDT' WHERE symbol = 'ETHUSDT'")
+    assert not rules.adds_up(day_url, table, DAY).passed
+
+
+def test_a_day_rewritten_after_its_rollup_is_a_warning_that_does_not_block(day_url: str) -> None:
+    with connect(day_url) as connection:
+        insert_rows(connection, [entry(41, NOON + 2)])
+    materialize_events(day_url, DAY, KEEP)
+    verdict = rules.adds_up(day_url, "liquidations_hourly", DAY)
+    assert not verdict.passed
+    assert not verdict.blocks

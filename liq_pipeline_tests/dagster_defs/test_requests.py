@@ -1,0 +1,106 @@
+"""The rules for asking for runs, apart from sensors and servers."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from liq_pipeline.collector.shifts import LEAD_MS, SHIFT_MS
+from liq_pipeline.dagster_defs.requests import DAYS_A_TICK, shift_requests, stale_requests, young_day
+from liq_pipeline.warehouse.day_state import DayState, StaleDay
+from liq_pipeline.warehouse.reads import BehindRollup
+
+TODAY = date(2026, 11, 22)
+MIDNIGHT = int(datetime(2026, 11, 22, tzinfo=UTC).timestamp() * 1000)
+MID_SHIFT = 1000 * SHIFT_MS + SHIFT_MS // 2
+
+
+def _stale(*days: date) -> list[StaleDay]:
+    return [StaleDay(day, "rows landed since it was materialized") for day in days]
+
+
+def _at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(MIDNIGHT / 1000 + seconds, UTC)
+
+
+def test_a_held_lease_in_mid_shift_needs_no_collector() -> None:
+    assert shift_requests(MID_SHIFT, lease_held=True, starting=False) == []
+
+
+def test_a_lost_lease_is_rescued_once_and_not_again_while_the_rescue_starts() -> None:
+    (rescue,) = shift_requests(MID_SHIFT, lease_held=False, starting=False)
+    assert "rescue" in rescue.run_key
+    assert shift_requests(MID_SHIFT + 16_000, lease_held=False, starting=True) == []
+
+
+def test_the_next_shift_is_asked_for_before_the_boundary_even_while_a_collector_starts() -> None:
+    (planned,) = shift_requests(1001 * SHIFT_MS - LEAD_MS // 2, lease_held=False, starting=True)
+    assert planned.run_key == "collector:1001:planned"
+
+
+def test_each_staleness_is_asked_for_once_and_a_new_one_again() -> None:
+    day = TODAY - timedelta(days=3)
+    first, asked = stale_requests([DayState(day, 2, 1)], _stale(day), [], {}, TODAY)
+    again, asked = stale_requests([DayState(day, 2, 1)], _stale(day), [], asked, TODAY)
+    later, _ = stale_requests([DayState(day, 3, 2, materialization=1)], _stale(day), [], asked, TODAY)
+    assert len(first) == 1
+    assert again == []
+    assert len(later) == 1
+    assert later[0].run_key != first[0].run_key
+
+
+def test_days_that_stay_stale_do_not_stand_in_the_way_of_others() -> None:
+    days = [TODAY - timedelta(days=offset) for offset in range(20, 0, -1)]
+    states = [DayState(day, 1) for day in days]
+    asked: dict[str, str] = {}
+    requested = []
+    for _ in range(4):
+        due, asked = stale_requests(states, _stale(*days), [], asked, TODAY)
+        assert len(due) == DAYS_A_TICK
+        requested += [request.day for request in due]
+    assert requested == days
+
+
+def test_a_day_that_is_no_longer_stale_is_forgotten() -> None:
+    day = TODAY - timedelta(days=1)
+    _, asked = stale_requests([DayState(day, 1)], _stale(day), [], {}, TODAY)
+    assert stale_requests([DayState(day, 1, 1)], [], [], asked, TODAY) == ([], {})
+
+
+def test_today_is_left_to_its_schedule() -> None:
+    assert stale_requests([DayState(TODAY, 1)], _stale(TODAY), [], {}, TODAY) == ([], {})
+
+
+def test_a_rollup_that_missed_its_day_is_made_again() -> None:
+    day = TODAY - timedelta(days=1)
+    (request,), _ = stale_requests([DayState(day, 1, 1)], [], [BehindRollup("liquidations_hourly", day)], {}, TODAY)
+    assert request.day == day
+    assert "liquidations_hourly" in request.reason
+
+
+def test_today_is_made_as_soon_as_it_has_an_event() -> None:
+    now = MIDNIGHT + 60_000
+    assert young_day(now, None, None) is None
+    assert young_day(now, (now - 1000, now - 500), None) is not None
+
+
+def test_yesterdays_events_do_not_make_today() -> None:
+    assert young_day(MIDNIGHT + 60_000, (MIDNIGHT - 9000, MIDNIGHT - 1), None) is None
+
+
+def test_today_is_made_again_at_doubling_distances_and_never_twice_for_one_state() -> None:
+    landed_first, made_at, keys = MIDNIGHT + 10_000, list[int](), set[str]()
+    state: DayState | None = None
+    for second in range(10, 3600, 5):
+        now = MIDNIGHT + second * 1000
+        if request := young_day(now, (landed_first, now), state):
+            assert request.run_key not in keys
+            keys.add(request.run_key)
+            made_at.append(second)
+            state = DayState(TODAY, 1, 1, materialization=len(made_at), materialized_at=_at(second))
+    assert made_at[:4] == [10, 20, 30, 50]
+    assert len(made_at) < 12
+
+
+def test_today_is_not_made_again_while_nothing_new_landed() -> None:
+    state = DayState(TODAY, 1, 1, materialization=1, materialized_at=_at(100))
+    assert young_day(MIDNIGHT + 3_000_000, (MIDNIGHT + 50_000, MIDNIGHT + 99_000), state) is None

@@ -1,0 +1,171 @@
+"""The assets, checks and sensors against a real PostgreSQL and Redis."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import dagster as dg
+import pytest
+import redis
+
+from liq_pipeline import streams
+from liq_pipeline.dagster_defs.materialize import materialize_day
+from liq_pipeline.dagster_defs.recorded import last_materializations, standing_failures
+from liq_pipeline.dagster_defs.resources import Line
+from liq_pipeline.dagster_defs.sensors import collector_sensor, stale_days
+from liq_pipeline.warehouse import loader
+from liq_pipeline.warehouse.connection import connect
+from liq_pipeline_tests.dagster_defs.test_definitions import TABLES
+from liq_pipeline_tests.warehouse.making import DAY, KEEP, NOON, add, entry, query
+
+
+@pytest.fixture
+def line(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
+    """Database and Redis of a line that LIQ_* names; plain tables, as what is tested is the wiring."""
+    from liq_pipeline.warehouse.migrate import migrate
+
+    migrate(database_url, plain=True)
+    monkeypatch.setenv("LIQ_DATABASE_URL", database_url)
+    monkeypatch.setenv("LIQ_REDIS_URL", redis_url)
+    monkeypatch.setenv("LIQ_RETENTION_DAYS", "0")
+    yield database_url, redis_url
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as found:
+        yield found
+
+
+def _burst() -> list[streams.Entry]:
+    return [entry(n, NOON + n * 100, value_usd="50000") for n in range(8)]
+
+
+def test_one_run_moves_a_day_from_redis_to_every_table_and_records_all_of_it(
+    line: tuple[str, str], instance: dg.DagsterInstance
+) -> None:
+    database_url, redis_url = line
+    add(redis_url, [*_burst(), entry(90, NOON - 86_400_000)])
+    run = materialize_day(instance, DAY)
+    assert run == (DAY, run.run_id, True, ())
+    for table in TABLES:
+        assert query(database_url, f"SELECT count(*) > 0 FROM {table}") == [(True,)], table
+        assert instance.get_materialized_partitions(dg.AssetKey(table)) == {str(DAY)}
+        event = instance.get_latest_materialization_event(dg.AssetKey(table))
+        assert event is not None
+        assert event.asset_materialization is not None
+        metadata = event.asset_materialization.metadata
+        assert metadata["events"].value == 8
+        assert metadata["total_usd_exact"].value in ("400000", "400000.000000")
+        assert metadata["window_start"].value == "2025-12-10T00:00:00+00:00"
+        assert "dagster/partition_row_count" in metadata
+        assert "dagster/column_schema" in metadata
+    assert query(database_url, "SELECT count(*) FROM liquidations_raw") == [(9,)]
+    recorded = instance.get_run_by_id(run.run_id)
+    assert recorded is not None
+    assert (recorded.job_name, recorded.status) == ("daily_tables", dg.DagsterRunStatus.SUCCESS)
+    assert recorded.tags["dagster/partition"] == str(DAY)
+    assert {item.day for item in last_materializations(instance)} == {str(DAY)}
+    assert standing_failures(instance) == []
+
+
+def test_no_password_reaches_what_dagster_records(
+    line: tuple[str, str], instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database_url, _ = line
+    monkeypatch.setenv("LIQ_DATABASE_URL", f"{database_url}?passfile=/s3cret")
+    run = materialize_day(instance, DAY)
+    assert run.success
+    recorded = instance.get_run_by_id(run.run_id)
+    everything = [str(recorded), *(entry.to_json() for entry in instance.all_logs(run.run_id))]
+    assert not any("s3cret" in text for text in everything)
+
+
+def test_a_failed_check_stops_what_is_downstream_stands_for_its_day_and_clears_when_mended(
+    line: tuple[str, str], instance: dg.DagsterInstance
+) -> None:
+    database_url, redis_url = line
+    add(redis_url, [*_burst(), entry(0, NOON, value_usd="50000", event_id="00000000-0000-0000-0000-000000000001")])
+    run = materialize_day(instance, DAY)
+    assert not run.success
+    assert run.failures == ("check liquidations_raw/no_duplicates: 1 of 9 rows of liquidations_raw are repeats",)
+    assert query(database_url, "SELECT count(*) FROM liquidations") == [(0,)]
+    assert standing_failures(instance) == [("liquidations_raw", "no_duplicates", str(DAY))]
+    with connect(database_url) as connection:
+        connection.execute("DELETE FROM liquidations_raw WHERE event_id = '00000000-0000-0000-0000-000000000001'")
+    assert materialize_day(instance, DAY).success
+    assert standing_failures(instance) == []
+
+
+def test_a_day_that_is_up_to_date_is_rewritten_only_by_force(
+    line: tuple[str, str], instance: dg.DagsterInstance
+) -> None:
+    database_url, redis_url = line
+    add(redis_url, _burst())
+    written = []
+    for force in (False, False, True):
+        assert materialize_day(instance, DAY, force=force).success
+        ((times,),) = query(database_url, "SELECT materialization FROM day_state WHERE day = %s", DAY)
+        written.append(times)
+    assert written == [1, 1, 2]
+
+
+def test_a_refused_day_is_reported_with_its_reason(
+    line: tuple[str, str], instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIQ_RETENTION_DAYS", "10")
+    run = materialize_day(instance, DAY)
+    assert not run.success
+    assert "LIQ_RETENTION_DAYS=10" in run.failures[0]
+
+
+def _tick(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult:
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"line": Line()})
+    result = sensor(context)
+    return result if isinstance(result, dg.SensorResult) else dg.SensorResult(run_requests=list(result))
+
+
+def test_the_collector_is_asked_for_until_one_holds_the_lease(
+    line: tuple[str, str], instance: dg.DagsterInstance
+) -> None:
+    _, redis_url = line
+    (request, *_) = _tick(collector_sensor, instance).run_requests or []
+    assert "rescue" in str(request.run_key)
+    with redis.Redis.from_url(redis_url) as client:
+        for feed in ("binance", "bybit", "okx"):
+            client.set(streams.lease_key(feed), "somebody")
+    assert not [r for r in _tick(collector_sensor, instance).run_requests or [] if "rescue" in str(r.run_key)]
+
+
+def test_a_collector_that_is_starting_is_not_asked_for_again(
+    line: tuple[str, str], instance: dg.DagsterInstance
+) -> None:
+    from liq_pipeline.definitions import defs
+
+    instance.create_run_for_job(
+        defs.resolve_job_def("collector_job"),
+        run_config={"ops": {"collect_shift": {"config": {"until_ms": 0}}}},
+        status=dg.DagsterRunStatus.QUEUED,
+    )
+    assert not [r for r in _tick(collector_sensor, instance).run_requests or [] if "rescue" in str(r.run_key)]
+
+
+def test_a_late_event_makes_its_day_run_again_once(line: tuple[str, str], instance: dg.DagsterInstance) -> None:
+    database_url, redis_url = line
+    add(redis_url, _burst())
+    assert materialize_day(instance, DAY).success
+    assert _days(_tick(stale_days, instance)) == []
+    add(redis_url, [entry(50, NOON + 5)])
+    loader.drain(database_url, redis_url, KEEP)
+    first = _tick(stale_days, instance)
+    assert _days(first) == [DAY]
+    assert _days(_tick(stale_days, instance, first.cursor)) == []
+
+
+def _days(result: dg.SensorResult) -> list[date]:
+    """What was asked for but today: entries that have just landed make today run, too."""
+    days = [date.fromisoformat(str(request.partition_key)) for request in result.run_requests or []]
+    assert isinstance(json.loads(result.cursor or "{}"), dict)
+    return [day for day in days if day != datetime.now(UTC).date()]
