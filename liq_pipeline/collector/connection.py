@@ -92,6 +92,7 @@ class Connection:
         # A venue without a keepalive of its own has no pong that would prove anything: its control stream does.
         self._needs_frames = adapter.keepalive_message is None
         self._proven = False
+        self._delivers = False
 
     async def run(self) -> None:
         """Deliver frames until cancelled or until the connection fails, and raise why it did.
@@ -136,9 +137,11 @@ class Connection:
                         deadline.reschedule(loop.time() + self._timing.proof)
         except TimeoutError:
             missing = "no frame of the control stream" if self._subscription.done else "no acknowledgement"
-            raise SilentError(f"{missing} within {self._timing.proof:g} s of subscribing") from None
+            # A proxy may swallow the answers; the liquidations themselves say that the subscription stands.
+            if not self._delivers:
+                raise SilentError(f"{missing} within {self._timing.proof:g} s of subscribing") from None
         self.refused = self._subscription.refused
-        if not self._subscription.accepted:
+        if not (self._subscription.accepted or self._delivers):
             raise SubscriptionRefusedError("the venue refused every subscription")
         self.ready_at = self.heard_at = time.monotonic()
         self._coverage.prove(now_ms())
@@ -149,6 +152,7 @@ class Connection:
         kind = self._sink.receive(frame, received_at)
         if kind in (FrameKind.ACK, FrameKind.REFUSED):
             self._subscription.replied(refused=kind is FrameKind.REFUSED)
+        self._delivers |= kind is FrameKind.LIQUIDATIONS
         if kind in (FrameKind.LIQUIDATIONS, FrameKind.CONTROL) or not self._needs_frames:
             self._proven = True
             self.heard_at = time.monotonic()

@@ -153,6 +153,20 @@ def test_a_venue_that_never_acknowledges_is_not_covered(redis_url: str) -> None:
     run(scenario())
 
 
+def test_a_venue_whose_acknowledgements_are_swallowed_but_that_delivers_is_live(redis_url: str) -> None:
+    async def scenario() -> None:
+        async with venue_of("okx") as venue:
+            venue.acknowledge = False
+            async with collecting(redis_url, venue, wait=False) as collector:
+                await until(lambda: venue.live, "connected")
+                await venue.send(frames.okx(1))
+                await until(lambda: collector.state("okx") == "live", "live in spite of it")
+                assert venue.opened == 1
+                assert len(collector.entries("okx")) == 1
+
+    run(scenario())
+
+
 def test_one_refused_symbol_does_not_stop_the_others(redis_url: str) -> None:
     async def scenario() -> None:
         async with venue_of("bybit") as venue:
