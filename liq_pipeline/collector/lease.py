@@ -44,7 +44,10 @@ class Lease:
     async def hold(self) -> None:
         """Take the leases over and renew them until cancelled; a Redis that is away is asked again."""
         taken = False
-        while True:
+        this = asyncio.current_task()
+        assert this is not None
+        # A cancellation that meets the client's own time-outs can be swallowed there; the task still remembers it.
+        while not this.cancelling():
             try:
                 for key in self._keys:
                     if taken:
