@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from dagster import DagsterInstance
+from typing import TYPE_CHECKING
 
 from liq_pipeline.cli.dagster_home import create_storage, dagster_environment
 from liq_pipeline.embedded.home import Home
 from liq_pipeline.embedded.servers import Servers
 from liq_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from liq_pipeline.dagster_defs.instance import DagsterInstance
 
 
 @contextmanager
@@ -20,10 +22,10 @@ def dagster_instance(settings: Settings, servers: Servers) -> Iterator[DagsterIn
 
     Changes this process's environment, where Dagster looks for its home and storage.
     """
+    from liq_pipeline.dagster_defs.instance import open_instance
+
     if not os.environ.get("DAGSTER_HOME"):
         os.environ |= dagster_environment(Home.prepare(settings.home), servers)
         create_storage(servers.database_url)
-    with DagsterInstance.get() as instance:
-        # A run writes a hundred events, by default over a connection each; pooled, a day costs half.
-        instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=20)
+    with open_instance() as instance:
         yield instance

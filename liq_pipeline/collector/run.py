@@ -137,8 +137,12 @@ async def _report(feeds: Sequence[Feed], timing: Timing, watch: Callable[[Sequen
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
+    pending = set(tasks)
+    while pending:
+        # Again until it is heard: redis-py swallows a cancellation that meets it while it connects.
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.5)
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
