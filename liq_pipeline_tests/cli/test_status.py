@@ -1,0 +1,48 @@
+"""``liq status`` on real servers: what it counts, and what it calls wrong."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from liq_pipeline.cli.status_report import gather
+from liq_pipeline.embedded.servers import Servers
+from liq_pipeline.settings import Settings
+from liq_pipeline.warehouse.migrate import migrate
+from liq_pipeline_tests.warehouse.making import KEEP, NOON, add, entry
+
+
+def _settings(tmp_home: str) -> Settings:
+    return KEEP.model_copy(update={"home": tmp_home, "exchanges": ("binance",)})
+
+
+@pytest.fixture
+def dagster_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> str:
+    home = tmp_path_factory.mktemp("dagster")
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    os.environ["DAGSTER_HOME"] = str(home)
+    return str(home)
+
+
+def test_it_counts_what_waits_and_says_that_nobody_collects(
+    database_url: str, redis_url: str, dagster_home: str
+) -> None:
+    migrate(database_url, plain=True)
+    add(redis_url, [entry(n, NOON + n) for n in range(3)])
+    status = gather(_settings(dagster_home), Servers(database_url, redis_url))
+    assert [(row["stream"], row["entries"], row["uncommitted"]) for row in status.streams] == [
+        ("liq:events:binance", 3, 3)
+    ]
+    assert status.servers["tables"].startswith("plain PostgreSQL")
+    assert [problem.split(":")[0] for problem in status.problems] == ["nobody collects binance"]
+    assert {row["day"] for row in status.tables} == {None}
+
+
+def test_a_missing_schema_is_a_problem_and_the_rest_is_still_shown(
+    database_url: str, redis_url: str, dagster_home: str
+) -> None:
+    status = gather(_settings(dagster_home), Servers(database_url, redis_url))
+    assert any("run `liq up`" in problem for problem in status.problems)
+    assert [row["feed"] for row in status.feeds] == ["binance"]
