@@ -12,12 +12,19 @@ from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from liq_pipeline.errors import InvalidLiquidationError
 from liq_pipeline.exchanges.base import FrameKind, Landed, Parsed, Rejection
 from liq_pipeline.liquidation import Liquidation
 
 _MAX_DIGITS: Final = 400
+MAX_DEPTH: Final = 64
+"""Venues nest six levels; how deep a decoder gets before it gives up depends on the interpreter."""
+
+_STEPS: Final = np.zeros(256, np.int8)
+_STEPS[list(b"[{")] = 1
+_STEPS[list(b"]}")] = -1
 # An escaped NUL, and not an escaped backslash before the letters.
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -42,12 +49,19 @@ Build = Callable[[Any, int], Liquidation]
 """Makes the liquidation of a row and its ordinal, or raises InvalidLiquidationError."""
 
 
+def shallow(frame: bytes) -> bool:
+    """Whether a frame nests at most MAX_DEPTH levels, brackets inside its texts counted along."""
+    if frame.count(b"{") + frame.count(b"[") <= MAX_DEPTH:
+        return True
+    return int(_STEPS[np.frombuffer(frame, np.uint8)].cumsum(dtype=np.int64).max()) <= MAX_DEPTH
+
+
 def storable(frame: bytes) -> bool:
     """Whether a frame that decoded is also text that jsonb accepts; cheap, as it runs on every frame.
 
     The typed decoders skip what they do not know without looking for invalid UTF-8 or an escaped NUL.
     """
-    if b"\\" in frame and _NUL.search(frame):
+    if (b"\\" in frame and _NUL.search(frame)) or not shallow(frame):
         return False
     if frame.isascii():
         return True
@@ -60,11 +74,11 @@ def storable(frame: bytes) -> bool:
 
 def read(frame: bytes) -> Any:
     """The frame's JSON value with exact numbers; raises InvalidLiquidationError with the reason if there is none."""
+    if not shallow(frame):
+        raise InvalidLiquidationError(f"the frame is nested deeper than {MAX_DEPTH} levels")
     try:
         frame.decode()
         return _anything.decode(frame)
-    except RecursionError:
-        raise InvalidLiquidationError("the frame is nested too deeply") from None
     except UnicodeDecodeError:
         raise InvalidLiquidationError("the frame is not UTF-8 text") from None
     except (ValueError, ArithmeticError) as error:
