@@ -52,6 +52,8 @@ class Settings(BaseModel):
     stream_hours: int = Field(default=2, ge=1)
     start_date: date = date(2023, 6, 1)
     alert_urls: tuple[SecretStr, ...] = ()
+    ui_url: str = "http://127.0.0.1:3000"
+    """Where people reach the Dagster UI: the start of the links in alerts. ``liq up`` sets it to its own."""
     ws_urls: dict[str, str] = Field(default_factory=dict)
     """Overrides by feed, from LIQ_WS_URL_<EXCHANGE>."""
     rest_urls: dict[str, str] = Field(default_factory=dict)

@@ -28,8 +28,8 @@ def command(start: bool, stop: bool) -> None:
         eval "$(liq env --start)"
         dagster dev
 
-    Servers without a URL are those of LIQ_HOME. Refused beside a running `liq up`: two Dagster daemons on one
-    storage fail each other's runs.
+    Servers without a URL are those of LIQ_HOME. Beside a running `liq up`, --start is refused and the DAGSTER_*
+    variables are left out: two Dagster daemons on one storage fail each other's runs.
     """
     if start and stop:
         raise click.UsageError("--start and --stop exclude each other")
@@ -43,9 +43,12 @@ def command(start: bool, stop: bool) -> None:
         found = servers.ensure(settings, _announce)
         _prepare(found)
     else:
-        with home.lock("liq env"):
-            found = servers.locate(settings)
-    for name, value in exports(home, found).items():
+        found = servers.locate(settings)
+    variables = exports(home, found)
+    if not start and (holder := home.in_use()):
+        _announce(f"DAGSTER_* left out, since LIQ_HOME={home.path} is in use by {holder}")
+        variables = {name: value for name, value in variables.items() if not name.startswith("DAGSTER_")}
+    for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
     # The tools of this environment are what the variables are for: `dagster dev` works without activating it.
     scripts = Path(sys.executable).parent

@@ -45,6 +45,11 @@ class Line:
     children: list[Child] = field(init=False, default_factory=list)
     environment: dict[str, str] = field(init=False, default_factory=dict, repr=False)
 
+    @property
+    def address(self) -> str:
+        """Of the Dagster UI."""
+        return f"http://127.0.0.1:{self.port}"
+
     def run(self) -> None:
         """Start everything and look after it until a signal raises here; then stop everything.
 
@@ -84,6 +89,8 @@ class Line:
         self.environment.update(exports(self.home, found))
         self.environment.update(self.home.environment())
         self.environment["PYTHONUNBUFFERED"] = "1"
+        # Alerts link to the page of their run.
+        self.environment.setdefault("LIQ_UI_URL", self.address)
 
     def _start_venues(self) -> None:
         file = self.home.run / "venues.json"
@@ -125,7 +132,7 @@ class Line:
         self._launch(
             "webserver",
             [*_PYTHON, "dagster_webserver", "-h", "127.0.0.1", "-p", str(self.port), "-w", workspace],
-            lambda: _answers(f"http://127.0.0.1:{self.port}/server_info"),
+            lambda: _answers(f"{self.address}/server_info"),
         ).wait()
 
     def _launch(self, name: str, command: list[str], ready: Callable[[], bool] = lambda: True) -> Child:
@@ -158,9 +165,9 @@ class Line:
         command = f"LIQ_HOME={self.home.path} liq status"
         _say(f"everything runs, after {seconds:.1f} s")
         click.echo(
-            f"\n    Dagster UI   http://127.0.0.1:{self.port}\n"
-            f"    the tables   http://127.0.0.1:{self.port}/assets\n"
-            f"    runs         http://127.0.0.1:{self.port}/runs\n"
+            f"\n    Dagster UI   {self.address}\n"
+            f"    the tables   {self.address}/assets\n"
+            f"    runs         {self.address}/runs\n"
             f"    state        {command}\n"
             f"    logs         {self.home.logs}\n"
             "    stop         Ctrl-C\n"

@@ -8,7 +8,6 @@ its function fails, so failed runs are read from the event log like failed check
 import hashlib
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -71,7 +70,8 @@ def _sensor(name: str, event_type: dg.DagsterEventType, description: str) -> dg.
         description=description,
     )
     def alert(context: dg.SensorEvaluationContext, line: Line) -> dg.SkipReason:
-        channels = [url.get_secret_value() for url in line.settings().alert_urls]
+        settings = line.settings()
+        channels = [url.get_secret_value() for url in settings.alert_urls]
         if not channels:
             return dg.SkipReason("LIQ_ALERT_URLS is not set")
         cursor, unreachable = deliver(
@@ -80,7 +80,7 @@ def _sensor(name: str, event_type: dg.DagsterEventType, description: str) -> dg.
             event_log.newest_record(context.instance),
             lambda place: event_log.failures_after(context.instance, event_type, place, _RECORDS_A_TICK),
             send,
-            os.environ.get("LIQ_UI_URL", "http://127.0.0.1:3000"),
+            settings.ui_url,
             time.time(),
         )
         context.update_cursor(cursor)

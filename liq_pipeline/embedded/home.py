@@ -81,6 +81,16 @@ class Home:
             finally:
                 file.truncate(0)
 
+    def in_use(self) -> str | None:
+        """Who holds the home at the moment, in words; None if nobody does."""
+        with (self.run / "lock").open("a+") as file:
+            try:
+                # Shared: those who only ask do not stand in each other's way.
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return self._holder()
+        return None
+
     def _holder(self) -> str:
         try:
             holder = json.loads((self.run / "lock").read_text())

@@ -35,8 +35,13 @@ def test_the_demo_survives_every_kill_refuses_a_second_start_and_stops_without_a
     assert second.returncode == 2
     assert f"pid {parent.pid} at http://127.0.0.1:{up.port}" in second.stderr
     beside = liq("env", LIQ_HOME=str(up.demo.path))
-    assert (beside.returncode, beside.stdout) == (2, "")
-    assert "in use by `liq up`" in beside.stderr
+    assert beside.returncode == 0
+    assert "export LIQ_DATABASE_URL=" in beside.stdout
+    assert "DAGSTER_HOME" not in beside.stdout and "DAGSTER_PG" not in beside.stdout
+    assert f"in use by `liq up`, pid {parent.pid}" in beside.stderr
+    second_daemon = liq("env", "--start", LIQ_HOME=str(up.demo.path))
+    assert (second_daemon.returncode, second_daemon.stdout) == (2, "")
+    assert "in use by `liq up`" in second_daemon.stderr
 
     killed = {
         "code server": "dagster api grpc",
