@@ -20,6 +20,8 @@ _CONSUMER: Final = "loader"
 _BATCH: Final = 20_000
 _REJECTED_BATCH: Final = 200
 """Rejected frames can be as large as a venue's largest message, and are few."""
+_FREE: Final = 0.2
+"""With less than this share of Redis's memory limit free, committed entries are kept for a shorter time."""
 
 
 class Item(NamedTuple):
@@ -66,11 +68,10 @@ def stream_keys(client: redis.Redis) -> list[str]:
     found = client.scan_iter(match=events_key("*"), count=1000, _type="stream")
     keys = [*sorted(key.decode() for key in found), REJECTED]
     for key in keys:
-        try:
+        # Asked first: a Redis that is out of memory refuses to create even what exists, and only the loader's
+        # trimming will make room there.
+        if not _has_group(client, key):
             client.xgroup_create(key, LOADER_GROUP, id="0", mkstream=True)
-        except redis.ResponseError as error:
-            if "BUSYGROUP" not in str(error):
-                raise
     return keys
 
 
@@ -103,15 +104,43 @@ def acknowledge(client: redis.Redis, key: str, ids: Sequence[bytes]) -> None:
 
 
 def trim(client: redis.Redis, key: str, horizon_ms: int) -> int:
-    """Delete what is older than ``horizon_ms`` and acknowledged; how many entries that were."""
-    bound = min((horizon_ms, 0), _first_uncommitted(client, key))
-    return client.xtrim(key, minid="{}-{}".format(*bound), approximate=False)
+    """Delete what is older than ``horizon_ms`` and acknowledged; how many entries that were.
+
+    Where memory runs out the horizon moves towards the present, never into what is not acknowledged.
+    """
+    committed = _first_uncommitted(client, key)
+
+    def cut(horizon: int) -> int:
+        return client.xtrim(key, minid="{}-{}".format(*min((horizon, 0), committed)), approximate=False)
+
+    trimmed = cut(horizon_ms)
+    now = now_ms(client)
+    kept = now - horizon_ms
+    while kept > 0 and _memory_is_short(client):
+        kept //= 2
+        trimmed += cut(now - kept)
+    return trimmed
 
 
 def parse_id(entry_id: bytes) -> StreamId:
     """A stream id as numbers, which compare as Redis orders them."""
     milliseconds, _, sequence = entry_id.partition(b"-")
     return int(milliseconds), int(sequence or 0)
+
+
+def _has_group(client: redis.Redis, key: str) -> bool:
+    try:
+        return any(group["name"] == LOADER_GROUP.encode() for group in client.xinfo_groups(key))
+    except redis.ResponseError as error:
+        if "no such key" not in str(error):
+            raise
+        return False
+
+
+def _memory_is_short(client: redis.Redis) -> bool:
+    memory = cast("Any", client).info("memory")
+    limit = memory["maxmemory"]
+    return bool(limit and memory["used_memory"] > (1 - _FREE) * limit)
 
 
 def _first_uncommitted(client: redis.Redis, key: str) -> StreamId:

@@ -267,6 +267,27 @@ def test_trimming_spares_old_entries_that_are_not_committed(warehouse_url: str, 
     assert loader.drain(warehouse_url, redis_url, Settings(stream_hours=2)).new == 2
 
 
+def test_a_redis_out_of_memory_is_drained_and_has_room_again(warehouse_url: str, redis_url: str) -> None:
+    now = _now(redis_url)
+    with redis.Redis.from_url(redis_url) as client:
+        _add_at(redis_url, [(now - 2 * HOUR, 1)])
+        loader.drain(warehouse_url, redis_url, Settings(stream_hours=24))
+        used = client.info("memory")["used_memory"]
+        client.config_set("maxmemory", used + (4 << 20))
+        try:
+            with pytest.raises(redis.OutOfMemoryError):
+                for number in range(10, 10_000):
+                    add(redis_url, [entry(number, raw=b'{"x": "%s"}' % (b"x" * 10_000))])
+            landed = client.xlen(KEY)
+            report = loader.drain(warehouse_url, redis_url, Settings(stream_hours=24))
+            assert report.new == landed - 1
+            assert report.trimmed > 1
+            add(redis_url, [entry(20_000, raw=b"{}" + b" " * 100_000)])
+        finally:
+            client.config_set("maxmemory", 0)
+    assert loader.drain(warehouse_url, redis_url, KEEP).new == 1
+
+
 def test_days_before_the_first_partition_or_beyond_retention_land_all_the_same(
     warehouse_url: str, redis_url: str
 ) -> None:
