@@ -20,7 +20,7 @@ from liq_pipeline.errors import SettingsError
 KNOWN_FEEDS: Final = ("binance", "bybit", "okx")
 # USD are counted in millionths and in 64 bits.
 _MAX_USD: Final = Decimal(10**12)
-_URL_VARIABLE: Final = re.compile(r"LIQ_(WS|REST)_URL_([A-Z0-9]+(?:_INVERSE)?)")
+_URL_VARIABLE: Final = re.compile(r"LIQ_(WS|REST)_URL_(.*)")
 
 
 def default_home() -> Path:
@@ -94,7 +94,12 @@ class Settings(BaseModel):
     @field_validator("redis_url")
     @classmethod
     def _redis(cls, value: SecretStr | None) -> SecretStr | None:
-        return _with_scheme(value, ("redis", "rediss", "unix"), "redis://:password@host:6379/1")
+        checked = _with_scheme(value, ("redis", "rediss", "unix"), "redis://:password@host:6379/1")
+        url = urlsplit(checked.get_secret_value()) if checked else None
+        # The client would take database 0 for a name it cannot read.
+        if url and url.scheme != "unix" and not re.fullmatch(r"/?\d*", url.path, re.ASCII):
+            raise ValueError("names no database; end it with a number, as in redis://:password@host:6379/1")
+        return checked
 
     @property
     def detection_hash(self) -> str:
@@ -126,7 +131,8 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     urls = {"WS": dict[str, str](), "REST": dict[str, str]()}
     for variable, value in merged.items():
         if (match := _URL_VARIABLE.fullmatch(variable)) and value.strip():
-            urls[match[1]][match[2].lower().replace("_inverse", ":inverse")] = _checked_url(variable, match[1], value)
+            feed = _feed_of(variable, match[2])
+            urls[match[1]][feed] = _checked_url(variable, match[1], value)
     try:
         return Settings.model_validate({**fields, "ws_urls": urls["WS"], "rest_urls": urls["REST"]})
     except ValidationError as error:
@@ -145,10 +151,23 @@ def _with_scheme(value: SecretStr | None, schemes: tuple[str, ...], example: str
 
 def _checked_url(variable: str, kind: str, value: str) -> str:
     schemes = ("ws", "wss") if kind == "WS" else ("http", "https")
-    url = urlsplit(value)
-    if url.scheme not in schemes or not url.hostname:
+    try:
+        url = urlsplit(value)
+        usable = url.scheme in schemes and url.hostname and url.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise SettingsError(f"{variable}={value!r} is not a {schemes[0]}:// or {schemes[1]}:// URL with a host")
     return value.rstrip("/")
+
+
+def _feed_of(variable: str, name: str) -> str:
+    """The feed a URL variable is for. An unknown one is a slip of the pen that would leave the venue's own URL."""
+    exchange = name.removesuffix("_INVERSE").lower()
+    if exchange not in KNOWN_FEEDS:
+        known = ", ".join(feed.upper() for feed in KNOWN_FEEDS)
+        raise SettingsError(f"{variable} names no known exchange; end it with one of {known}, or that and _INVERSE")
+    return f"{exchange}:inverse" if name.endswith("_INVERSE") else exchange
 
 
 def _explain(error: ValidationError) -> Iterator[str]:

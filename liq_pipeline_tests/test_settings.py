@@ -59,6 +59,8 @@ def test_an_empty_variable_means_the_default() -> None:
         ("LIQ_EMBEDDED", "docker", "'auto' or 'wheel'"),
         ("LIQ_WS_URL_BINANCE", "http://127.0.0.1", "ws://"),
         ("LIQ_REST_URL_OKX", "ws://127.0.0.1", "http://"),
+        ("LIQ_WS_URL_BINANCE", "ws://[127.0.0.1", "ws://"),
+        ("LIQ_WS_URL_BINANCE", "ws://127.0.0.1:99999", "ws://"),
     ],
 )
 def test_a_wrong_setting_names_the_variable_the_value_and_the_fix(variable: str, value: str, fix: str) -> None:
@@ -68,6 +70,27 @@ def test_a_wrong_setting_names_the_variable_the_value_and_the_fix(variable: str,
     assert variable in message
     assert value.strip(" ,") in message
     assert fix in message
+
+
+@pytest.mark.parametrize("variable", ["LIQ_WS_URL_BINNANCE", "LIQ_REST_URL_okxx", "LIQ_WS_URL_INVERSE", "LIQ_WS_URL_"])
+def test_a_url_for_an_unknown_exchange_is_refused(variable: str) -> None:
+    with pytest.raises(SettingsError, match=rf"{variable} names no known exchange.* BINANCE, BYBIT, OKX"):
+        load_settings({variable: "ws://127.0.0.1:1"}, env_file=None)
+
+
+@pytest.mark.parametrize("url", ["redis://:hunter2@host:6379/one", "rediss://:hunter2@host/1/2"])
+def test_a_redis_url_whose_database_is_no_number_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"LIQ_REDIS_URL=\(hidden\).*end it with a number") as caught:
+        load_settings({"LIQ_REDIS_URL": url}, env_file=None)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://host:6379", "redis://host/", "redis://host/12", "unix:///run/redis.sock?db=1"]
+)
+def test_redis_urls_with_a_number_or_a_socket_are_taken(url: str) -> None:
+    redis_url = load_settings({"LIQ_REDIS_URL": url}, env_file=None).redis_url
+    assert redis_url is not None and redis_url.get_secret_value() == url
 
 
 @pytest.mark.parametrize("variable", ["LIQ_DATABASE_URL", "LIQ_REDIS_URL"])
