@@ -147,7 +147,7 @@ def test_a_collector_that_is_starting_is_not_asked_for_again(
     instance.create_run_for_job(
         defs.resolve_job_def("collector_job"),
         run_config={"ops": {"collect_shift": {"config": {"until_ms": 0}}}},
-        status=dg.DagsterRunStatus.QUEUED,
+        status=dg.DagsterRunStatus.STARTING,
     )
     assert not [r for r in _tick(collector_sensor, instance).run_requests or [] if "rescue" in str(r.run_key)]
 
