@@ -7,6 +7,7 @@ accepted by PostgreSQL's ``numeric`` as they are.
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Final
@@ -20,6 +21,9 @@ PARSER_VERSION: Final = 1
 
 EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 """Wide enough that a product of two venue numbers never rounds before the final quantize."""
+
+FUTURE_GRACE_MS: Final = 86_400_000
+"""How far ahead of our clock an event may be: it may be ours that is wrong."""
 
 _MICRO: Final = Decimal("0.000001")
 _PICO: Final = Decimal("0.000000000001")
@@ -101,6 +105,16 @@ def number(name: str, text: str) -> Decimal:
     if not _MIN_NUMBER <= value <= _MAX_NUMBER:
         raise InvalidLiquidationError(f"{name} {text!r} is outside {_MIN_NUMBER} to {_MAX_NUMBER}")
     return value
+
+
+def in_the_future(time: int, now: int) -> str | None:
+    """Why nothing can have happened at ``time``, seen at ``now`` (UTC milliseconds); None if it can.
+
+    Such an event would wait unseen for its day, and the adapters, which would refuse it, have no clock.
+    """
+    if time <= now + FUTURE_GRACE_MS:
+        return None
+    return f"time {datetime.fromtimestamp(time / 1000, UTC):%Y-%m-%d %H:%M} is in the future"
 
 
 def canonical(value: Decimal) -> str:

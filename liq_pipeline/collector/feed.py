@@ -20,6 +20,7 @@ from liq_pipeline.collector.line import Line
 from liq_pipeline.collector.timing import Timing
 from liq_pipeline.exchanges.base import Adapter, FrameKind, Parsed, Rejection
 from liq_pipeline.exchanges.urls import connect_url
+from liq_pipeline.liquidation import FUTURE_GRACE_MS, in_the_future
 from liq_pipeline.settings import Settings
 from liq_pipeline.streams import Span
 
@@ -151,10 +152,17 @@ class Feed:
 
     def _land(self, parsed: Parsed, received_at: int) -> None:
         wanted = self._settings.symbols
+        latest = received_at + FUTURE_GRACE_MS
         # Without a symbol list too: OKX's one topic carries linear and inverse swaps, and a feed lands its market's.
-        kept = [item for item in parsed.landed if self._adapter.wants(item.liquidation, wanted)]
+        kept = [
+            item
+            for item in parsed.landed
+            if item.liquidation.time <= latest and self._adapter.wants(item.liquidation, wanted)
+        ]
         if len(kept) < len(parsed.landed):
-            parsed = parsed._replace(landed=kept)
+            times = ((item, in_the_future(item.liquidation.time, received_at)) for item in parsed.landed)
+            absurd = [Rejection(reason, item.raw) for item, reason in times if reason]
+            parsed = parsed._replace(landed=kept, rejections=[*parsed.rejections, *absurd])
         if parsed.landed:
             self._last_event_at = received_at
             self.health.counts["events"] += len(parsed.landed)

@@ -21,7 +21,7 @@ from liq_pipeline.imports.formats import FORMATS
 from liq_pipeline.imports.lines import MAX_LINE, Line, open_text, read_lines
 from liq_pipeline.imports.record import Format, Reader, Record, source_of
 from liq_pipeline.imports.window import Window, day_of
-from liq_pipeline.liquidation import Market
+from liq_pipeline.liquidation import Market, in_the_future
 from liq_pipeline.settings import Settings
 from liq_pipeline.streams import Entry
 from liq_pipeline.warehouse import migrate
@@ -152,7 +152,7 @@ def _batches(lines: Iterable[Line], reader: Reader, window: Window, report: Impo
         batch.rejected.extend(_Rejected(line.number, received_at, rejection) for rejection in record.rejections)
         for entry in record.entries:
             time = entry.liquidation.time
-            if reason := window.rejection(time):
+            if reason := in_the_future(time, window.now):
                 batch.rejected.append(_Rejected(line.number, received_at, Rejection(reason, entry.raw)))
             elif refusal := window.refusal(time):
                 report.refused[day_of(time)] += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Final
 
 from liq_pipeline.settings import Settings
@@ -39,12 +39,6 @@ class Window:
                 f"LIQ_RETENTION_DAYS={settings.retention_days} would remove days before {day_of(self._kept_from)} "
                 "again; raise it, or set it to 0 to keep events for ever, and import again"
             )
-        return None
-
-    def rejection(self, time: int) -> str | None:
-        """Why no event can have a time; a day of grace, as it may be the local clock that is wrong."""
-        if time > self.now + _DAY_MS:
-            return f"time {datetime.fromtimestamp(time / 1000, UTC):%Y-%m-%d %H:%M} is in the future"
         return None
 
 

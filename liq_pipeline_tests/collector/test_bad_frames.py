@@ -36,6 +36,23 @@ def test_a_bad_frame_is_recorded_and_the_connection_stays(redis_url: str, exchan
     run(scenario())
 
 
+@pytest.mark.parametrize("exchange", ["binance", "bybit", "okx"])
+def test_an_event_that_cannot_have_happened_yet_is_recorded_and_the_connection_stays(
+    redis_url: str, exchange: str
+) -> None:
+    async def scenario() -> None:
+        async with venue_of(exchange) as venue, collecting(redis_url, venue) as collector:
+            ahead = FRAMES[exchange](40 * 365 * 86_400_000)
+            await venue.send(ahead, FRAMES[exchange](1))
+            await until(lambda: collector.times(exchange), "the next event landed")
+            assert len(collector.times(exchange)) == 1
+            ((reason, kept),) = collector.rejections()
+            assert "is in the future" in reason and kept == ahead.encode()
+            assert venue.opened == 1
+
+    run(scenario())
+
+
 def test_a_frame_above_the_limit_is_recorded_and_the_feed_reconnects(redis_url: str) -> None:
     async def scenario() -> None:
         async with venue_of("okx") as venue, collecting(redis_url, venue) as collector:
