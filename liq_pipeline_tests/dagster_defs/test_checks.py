@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -38,6 +39,7 @@ def test_a_good_day_passes_everything(day_url: str) -> None:
         rules.no_duplicates(day_url, "liquidations", DAY),
         rules.matches_raw(day_url, DAY),
         rules.significant_complete(day_url, DAY),
+        rules.cascades_add_up(day_url, DAY),
         *(rules.adds_up(day_url, table, DAY) for table in rollups.TABLES),
     ]
     assert [verdict.description for verdict in verdicts if not verdict.passed] == []
@@ -106,6 +108,36 @@ def test_a_cascade_member_missing_from_the_significant_ones_fails(day_url: str) 
         "DELETE FROM liquidations_significant WHERE time = (SELECT min(time) FROM liquidations_significant)",
     )
     assert not rules.significant_complete(day_url, DAY).passed
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM liquidation_cascades",
+        "UPDATE liquidation_cascades SET event_count = event_count + 1",
+        "UPDATE liquidation_cascades SET total_value_usd = total_value_usd + 0.000001",
+        "UPDATE liquidations SET is_cascade = false, cascade_id = NULL WHERE is_cascade",
+    ],
+)
+def test_a_cascade_that_differs_from_its_members_fails_and_blocks(day_url: str, statement: str) -> None:
+    _change(day_url, statement)
+    verdict = rules.cascades_add_up(day_url, DAY)
+    assert not verdict.passed
+    assert verdict.blocks
+    assert verdict.seen["wrong"] == 1
+
+
+def test_a_cascade_over_midnight_adds_up_on_both_its_days_in_whatever_order_they_are_made(day_url: str) -> None:
+    midnight, tomorrow = NOON + 12 * 3_600_000, DAY + timedelta(days=1)
+    for at in (midnight - 3_000, midnight + 1_000):
+        with connect(day_url) as connection:
+            insert_rows(connection, [entry(at + n, at + n, value_usd="50000") for n in range(6)])
+        for day in (tomorrow, DAY, tomorrow):
+            materialize_events(day_url, day, KEEP)
+            assert rules.cascades_add_up(day_url, day).passed
+    assert query(day_url, "SELECT max(event_count) FROM liquidation_cascades") == [(12,)]
+    _change(day_url, "UPDATE liquidations SET is_cascade = false, cascade_id = NULL WHERE symbol = 'BTCUSDT'")
+    assert not rules.cascades_add_up(day_url, DAY).passed
 
 
 @pytest.mark.parametrize("table", rollups.TABLES)

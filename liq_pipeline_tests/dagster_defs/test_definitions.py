@@ -62,6 +62,7 @@ def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> No
         "liquidations/no_duplicates",
         "liquidations/matches_raw",
         "liquidations_significant/complete",
+        "liquidation_cascades/members_add_up",
         "liquidations_hourly/adds_up",
         "liquidation_price_levels/adds_up",
         "liquidation_exchange_comparison/adds_up",

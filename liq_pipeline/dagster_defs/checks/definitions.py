@@ -67,6 +67,14 @@ checks: Final = [
         "Exactly the significant events and members of cascades of liquidations. If it fails: materialize the day "
         "again with `liq materialize --from DAY --to DAY --force`.",
     ),
+    _check(
+        "liquidation_cascades",
+        "members_add_up",
+        rules.cascades_add_up,
+        "Each cascade counts the events and USD of its members in liquidations, and each member has its cascade. If it "
+        "fails: materialize the day again with `liq materialize --from DAY --to DAY --force`; if it fails again, "
+        "something wrote to liquidations or liquidation_cascades beside their asset.",
+    ),
     *(
         _check(
             table,

@@ -51,6 +51,11 @@ def significant_complete(database_url: str, day: date) -> Verdict:
     return judge_sums("liquidations_significant", *_row(database_url, "significant", day))
 
 
+def cascades_add_up(database_url: str, day: date) -> Verdict:
+    """Each cascade of the day has the events and USD of its members in liquidations, and no member lacks one."""
+    return judge_cascades(*_row(database_url, "cascades", day))
+
+
 def adds_up(database_url: str, table: str, day: date) -> Verdict:
     """A rollup counts every event and every micro-dollar of its day, per exchange and symbol."""
     measure = MEASURES[table]
@@ -101,6 +106,17 @@ def judge_sums(table: str, expected_rows: int, expected_usd: Decimal, rows: int,
         if passed
         else f"{table} has {rows} events worth {usd} USD, liquidations says {expected_rows} worth {expected_usd} USD",
         {"expected_rows": expected_rows, "rows": rows, "expected_usd": str(expected_usd), "usd": str(usd)},
+    )
+
+
+def judge_cascades(cascades: int, members: int, wrong: int) -> Verdict:
+    """Passes when no cascade differs from its members."""
+    return Verdict(
+        wrong == 0,
+        f"{wrong} cascades differ from their members in liquidations"
+        if wrong
+        else f"{cascades} cascades began, {int(members)} events are members of one",
+        {"cascades": cascades, "members": int(members), "wrong": wrong},
     )
 
 
