@@ -13,7 +13,7 @@ import liq_pipeline
 from liq_pipeline.embedded.home import Home
 from liq_pipeline.embedded.servers import Servers
 from liq_pipeline.errors import ServerError
-from liq_pipeline.warehouse.connection import connect
+from liq_pipeline.warehouse.connection import Connection, connect
 
 
 def repository() -> Path:
@@ -54,6 +54,12 @@ def storage_name(database_url: str) -> str:
     return f"{parts.get('dbname') or parts.get('user') or 'postgres'}_dagster"
 
 
+def has_storage(database_url: str) -> bool:
+    """Whether Dagster has a database beside this one, and so may have recorded something."""
+    with connect(database_url) as connection:
+        return _exists(connection, storage_name(database_url))
+
+
 def create_storage(database_url: str) -> bool:
     """Create the database of Dagster's storage if it is missing; whether it was.
 
@@ -61,7 +67,7 @@ def create_storage(database_url: str) -> bool:
     """
     name = storage_name(database_url)
     with connect(database_url, autocommit=True) as connection:
-        if connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone() is not None:
+        if _exists(connection, name):
             return False
         try:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -74,6 +80,10 @@ def create_storage(database_url: str) -> bool:
                 f'run CREATE DATABASE "{name}" OWNER "{user}" as an administrator, then try again'
             ) from None
     return True
+
+
+def _exists(connection: Connection, name: str) -> bool:
+    return connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone() is not None
 
 
 def exports(home: Home, servers: Servers) -> Mapping[str, str]:

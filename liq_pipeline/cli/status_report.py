@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any, Final
 import redis
 
 from liq_pipeline import streams
+from liq_pipeline.cli.dagster_home import has_storage
 from liq_pipeline.cli.dagster_instance import dagster_instance
 from liq_pipeline.embedded.servers import Servers
 from liq_pipeline.errors import LiqError
@@ -50,7 +52,9 @@ def gather(settings: Settings, servers: Servers) -> Status:
         try:
             part(status, settings, servers)
         except LiqError as error:
-            status.problems.append(str(error))
+            # One server that is away is one problem, whoever asked it.
+            if str(error) not in status.problems:
+                status.problems.append(str(error))
     return status
 
 
@@ -135,6 +139,10 @@ def _covered(client: redis.Redis, feed: str, now: int) -> float:
 def _dagster(status: Status, settings: Settings, servers: Servers) -> None:
     from liq_pipeline.dagster_defs.recorded import last_materializations, standing_failures
 
+    if not os.environ.get("DAGSTER_HOME") and not has_storage(servers.database_url):
+        # Asking must not make what it asks about.
+        status.problems.append("Dagster has recorded nothing here: start `liq up`, or run `liq materialize`")
+        return
     with dagster_instance(settings, servers) as instance:
         tables = last_materializations(instance)
         failures = standing_failures(instance)

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from liq_pipeline.cli.dagster_home import has_storage
 from liq_pipeline.cli.status_report import gather
 from liq_pipeline.embedded.servers import Servers
 from liq_pipeline.settings import Settings
@@ -46,3 +47,30 @@ def test_a_missing_schema_is_a_problem_and_the_rest_is_still_shown(
     status = gather(_settings(dagster_home), Servers(database_url, redis_url))
     assert any("run `liq up`" in problem for problem in status.problems)
     assert [row["feed"] for row in status.feeds] == ["binance"]
+
+
+def test_asking_makes_no_database_and_says_that_nothing_was_recorded(
+    database_url: str, redis_url: str, dagster_home: str
+) -> None:
+    del os.environ["DAGSTER_HOME"]
+    migrate(database_url, plain=True)
+    status = gather(_settings(dagster_home), Servers(database_url, redis_url))
+    assert any("Dagster has recorded nothing here" in problem for problem in status.problems)
+    assert not has_storage(database_url)
+
+
+def test_a_database_that_is_away_is_one_problem(redis_url: str, dagster_home: str) -> None:
+    del os.environ["DAGSTER_HOME"]
+    status = gather(_settings(dagster_home), Servers("postgresql://nobody@127.0.0.1:1/none", redis_url))
+    assert [problem for problem in status.problems if "start PostgreSQL" in problem] == status.problems[:1]
+    assert [row["feed"] for row in status.feeds] == ["binance"]
+
+
+def test_a_dagster_home_that_cannot_be_opened_is_a_problem_with_the_fix(
+    database_url: str, redis_url: str, dagster_home: str
+) -> None:
+    os.environ["DAGSTER_HOME"] = f"{dagster_home}/none"
+    migrate(database_url, plain=True)
+    status = gather(_settings(dagster_home), Servers(database_url, redis_url))
+    (problem,) = [problem for problem in status.problems if "DAGSTER_HOME" in problem]
+    assert "unset DAGSTER_HOME" in problem and "\n" not in problem
