@@ -46,8 +46,17 @@ def collect_shift(context: dg.OpExecutionContext, config: Shift, line: Line) -> 
             },
         )
     )
-    if interrupted:
+    if interrupted and _cancelled(context):
         raise DagsterExecutionInterruptedError
+    if interrupted:
+        # The host or `liq up` stops: everything received is written, and an alert would cry wolf.
+        context.log.info("stopped by a signal before the end of the shift; the next start asks for the rest")
+
+
+def _cancelled(context: dg.OpExecutionContext) -> bool:
+    """Whether somebody terminated this run in the UI, which Dagster wants to hear of as an interruption."""
+    run = context.instance.get_run_by_id(context.run_id)
+    return run is not None and run.status is dg.DagsterRunStatus.CANCELING
 
 
 def collect_until(settings: Settings, redis_url: str, until_ms: int) -> tuple[CollectReport, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 import redis
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from liq_pipeline import streams
 from liq_pipeline.dagster_defs.collecting import collect_until
@@ -44,16 +46,7 @@ def test_a_signal_ends_the_shift_cleanly_and_leaves_the_handlers_as_they_were(
     redis_url: str, number: signal.Signals
 ) -> None:
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
-
-    def interrupt_once_it_collects() -> None:
-        with redis.Redis.from_url(redis_url) as client:
-            for _ in range(600):
-                if client.exists(streams.lease_key("binance")):
-                    break
-                time.sleep(0.05)
-        os.kill(os.getpid(), number)
-
-    thread = threading.Thread(target=interrupt_once_it_collects)
+    thread = threading.Thread(target=_signal_once_it_collects, args=(redis_url, number))
     thread.start()
     report, interrupted = collect_until(_settings(), redis_url, _in_seconds(60))
     thread.join()
@@ -64,13 +57,60 @@ def test_a_signal_ends_the_shift_cleanly_and_leaves_the_handlers_as_they_were(
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-def test_the_job_records_what_the_shift_did(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def configured(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of the Redis that the environment now names, beside a venue that nobody answers for."""
     settings = _settings()
     monkeypatch.setenv("LIQ_EXCHANGES", "binance")
     monkeypatch.setenv("LIQ_WS_URL_BINANCE", settings.ws_urls["binance"])
     monkeypatch.setenv("LIQ_REST_URL_BINANCE", settings.rest_urls["binance"])
     monkeypatch.setenv("LIQ_REDIS_URL", redis_url)
     monkeypatch.setenv("LIQ_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    return redis_url
+
+
+def _signal_once_it_collects(redis_url: str, number: signal.Signals) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        for _ in range(600):
+            if client.exists(streams.lease_key("binance")):
+                break
+            time.sleep(0.05)
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize(
+    ("terminated", "status"),
+    [(False, dg.DagsterRunStatus.SUCCESS), (True, dg.DagsterRunStatus.CANCELED)],
+    ids=["the host stops", "terminated in the UI"],
+)
+def test_a_shift_ended_by_a_signal_is_no_failed_run(
+    configured: str, terminated: bool, status: dg.DagsterRunStatus
+) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def end() -> None:
+            if terminated:
+                for _ in range(600):
+                    if running := instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+                        instance.report_run_canceling(running[0])
+                        break
+                    time.sleep(0.05)
+            _signal_once_it_collects(configured, signal.SIGTERM)
+
+        thread = threading.Thread(target=end)
+        thread.start()
+        with contextlib.suppress(DagsterExecutionInterruptedError):
+            collector_job.execute_in_process(
+                instance=instance,
+                run_config={"ops": {"collect_shift": {"config": {"until_ms": _in_seconds(60)}}}},
+                resources={"line": Line()},
+                raise_on_error=False,
+            )
+        thread.join()
+        assert [run.status for run in instance.get_runs()] == [status]
+
+
+def test_the_job_records_what_the_shift_did(configured: str) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         result = collector_job.execute_in_process(
             instance=instance,
