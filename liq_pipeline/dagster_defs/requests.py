@@ -14,6 +14,8 @@ from liq_pipeline.warehouse.reads import BehindRollup
 DAYS_A_TICK: Final = 5
 _DAY_MS: Final = 86_400_000
 _FIRST_GAP_MS: Final = 8_000
+_AGAIN_SECONDS: Final = 6 * 3600
+"""A day that stays stale is asked for again in the next such span: its run may have been killed with its host."""
 
 
 class DayRequest(NamedTuple):
@@ -34,14 +36,15 @@ def stale_requests(
     stale: Iterable[StaleDay],
     behind: Iterable[BehindRollup],
     asked: Mapping[str, str],
-    today: date,
+    now: datetime,
 ) -> tuple[list[DayRequest], dict[str, str]]:
     """At most ``DAYS_A_TICK`` stale days that were not asked for in their present state, and all asked for so far.
 
     Today is left out: it is stale most of the time, and a schedule refreshes it. ``asked`` maps days to the
-    fingerprints of the states they were asked for in: a day whose run failed is not asked for until it changes, and
-    does not stand in the way of the others.
+    fingerprints of the states they were asked for in: a day whose run failed is not asked for until it changes or some
+    hours have passed, and does not stand in the way of the others.
     """
+    today, span = now.date(), int(now.timestamp()) // _AGAIN_SECONDS
     reasons = {rollup.day: f"{rollup.table} was not summed again" for rollup in behind}
     reasons |= {item.day: item.reason for item in stale}
     by_day = {state.day: state for state in states}
@@ -50,7 +53,7 @@ def stale_requests(
     for day, reason in sorted(reasons.items()):
         if day >= today:
             continue
-        key, fingerprint = day.isoformat(), _fingerprint(by_day.get(day), reason)
+        key, fingerprint = day.isoformat(), _fingerprint(by_day.get(day), reason, span)
         if asked.get(key) == fingerprint:
             still[key] = fingerprint
         elif len(due) < DAYS_A_TICK:
@@ -77,11 +80,11 @@ def young_day(now_ms: int, landed: tuple[int, int] | None, state: DayState | Non
     return request if landed[1] > refreshed and now_ms - refreshed >= distance else None
 
 
-def _fingerprint(state: DayState | None, reason: str) -> str:
+def _fingerprint(state: DayState | None, reason: str, span: int) -> str:
     text = "|".join(
         str(part)
         for part in (
             (state.raw_version, state.materialized_version, state.settings_hash, state.materialization) if state else ()
         )
     )
-    return hashlib.sha256(f"{text}|{reason}".encode()).hexdigest()[:10]
+    return hashlib.sha256(f"{text}|{reason}|{span}".encode()).hexdigest()[:10]

@@ -84,7 +84,7 @@ def stale_days(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorResu
         states = read_states(connection, last=now.date())
         behind = behind_rollups(connection)
     asked: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
-    due, asked = stale_requests(states, stale(states, settings), behind, asked, now.date())
+    due, asked = stale_requests(states, stale(states, settings), behind, asked, now)
     today = next((state for state in states if state.day == now.date()), None)
     if young := young_day(int(now.timestamp() * 1000), _landed(servers.redis_url), today):
         due.append(young)

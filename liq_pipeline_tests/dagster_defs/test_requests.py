@@ -39,12 +39,22 @@ def test_the_next_shift_is_asked_for_before_the_boundary_even_while_a_collector_
 
 def test_each_staleness_is_asked_for_once_and_a_new_one_again() -> None:
     day = TODAY - timedelta(days=3)
-    first, asked = stale_requests([DayState(day, 2, 1)], _stale(day), [], {}, TODAY)
-    again, asked = stale_requests([DayState(day, 2, 1)], _stale(day), [], asked, TODAY)
-    later, _ = stale_requests([DayState(day, 3, 2, materialization=1)], _stale(day), [], asked, TODAY)
+    first, asked = stale_requests([DayState(day, 2, 1)], _stale(day), [], {}, _at(0))
+    again, asked = stale_requests([DayState(day, 2, 1)], _stale(day), [], asked, _at(0))
+    later, _ = stale_requests([DayState(day, 3, 2, materialization=1)], _stale(day), [], asked, _at(0))
     assert len(first) == 1
     assert again == []
     assert len(later) == 1
+    assert later[0].run_key != first[0].run_key
+
+
+def test_a_day_whose_run_was_killed_is_asked_for_again_some_hours_later() -> None:
+    day = TODAY - timedelta(days=3)
+    first, asked = stale_requests([DayState(day, 2, 1)], _stale(day), [], {}, _at(0))
+    soon, asked = stale_requests([DayState(day, 2, 1)], _stale(day), [], asked, _at(3600))
+    later, asked = stale_requests([DayState(day, 2, 1)], _stale(day), [], asked, _at(6 * 3600))
+    assert soon == []
+    assert [request.day for request in later] == [day]
     assert later[0].run_key != first[0].run_key
 
 
@@ -54,7 +64,7 @@ def test_days_that_stay_stale_do_not_stand_in_the_way_of_others() -> None:
     asked: dict[str, str] = {}
     requested = []
     for _ in range(4):
-        due, asked = stale_requests(states, _stale(*days), [], asked, TODAY)
+        due, asked = stale_requests(states, _stale(*days), [], asked, _at(0))
         assert len(due) == DAYS_A_TICK
         requested += [request.day for request in due]
     assert requested == days
@@ -62,17 +72,17 @@ def test_days_that_stay_stale_do_not_stand_in_the_way_of_others() -> None:
 
 def test_a_day_that_is_no_longer_stale_is_forgotten() -> None:
     day = TODAY - timedelta(days=1)
-    _, asked = stale_requests([DayState(day, 1)], _stale(day), [], {}, TODAY)
-    assert stale_requests([DayState(day, 1, 1)], [], [], asked, TODAY) == ([], {})
+    _, asked = stale_requests([DayState(day, 1)], _stale(day), [], {}, _at(0))
+    assert stale_requests([DayState(day, 1, 1)], [], [], asked, _at(0)) == ([], {})
 
 
 def test_today_is_left_to_its_schedule() -> None:
-    assert stale_requests([DayState(TODAY, 1)], _stale(TODAY), [], {}, TODAY) == ([], {})
+    assert stale_requests([DayState(TODAY, 1)], _stale(TODAY), [], {}, _at(0)) == ([], {})
 
 
 def test_a_rollup_that_missed_its_day_is_made_again() -> None:
     day = TODAY - timedelta(days=1)
-    (request,), _ = stale_requests([DayState(day, 1, 1)], [], [BehindRollup("liquidations_hourly", day)], {}, TODAY)
+    (request,), _ = stale_requests([DayState(day, 1, 1)], [], [BehindRollup("liquidations_hourly", day)], {}, _at(0))
     assert request.day == day
     assert "liquidations_hourly" in request.reason
 
