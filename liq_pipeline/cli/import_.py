@@ -56,6 +56,9 @@ def command(path: Path, exchange: str, market: str, format_name: str) -> None:
     if market not in list(Market):
         raise ImportRefusedError(f"--market {market!r} is not known; use {' or '.join(Market)}")
     settings = load_settings()
+    configured = settings.database_url
+    # Redis has no part in an import, so it need not be configured or running.
+    database_url = configured.get_secret_value() if configured else servers.locate(settings).database_url
     with _bar(path) as bar:
         task = bar.add_task(path.name, total=path.stat().st_size if path.is_file() else None)
         report = import_file(
@@ -64,7 +67,7 @@ def command(path: Path, exchange: str, market: str, format_name: str) -> None:
             Market(market),
             format_named(format_name),
             settings=settings,
-            database_url=servers.locate(settings).database_url,
+            database_url=database_url,
             now=time.time_ns() // 1_000_000,
             progress=lambda offset: bar.update(task, completed=offset),
         )

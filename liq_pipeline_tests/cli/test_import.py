@@ -15,12 +15,12 @@ Liq = Callable[..., int]
 
 @pytest.fixture
 def liq(warehouse_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Liq:
+    """Runs `liq import` with a database and no Redis, which it does without."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("LIQ_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("LIQ_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("LIQ_DATABASE_URL", warehouse_url)
-    monkeypatch.setenv("LIQ_REDIS_URL", "redis://127.0.0.1:1/1")
     monkeypatch.setenv("LIQ_RETENTION_DAYS", "0")
 
     def run(*arguments: str) -> int:
