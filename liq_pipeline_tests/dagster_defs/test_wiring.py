@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
@@ -69,6 +70,21 @@ def test_one_run_moves_a_day_from_redis_to_every_table_and_records_all_of_it(
     assert recorded.tags["dagster/partition"] == str(DAY)
     assert {item.day for item in last_materializations(instance)} == {str(DAY)}
     assert standing_failures(instance) == []
+
+
+def test_entries_that_somebody_else_deleted_are_an_error_in_the_log(
+    line: tuple[str, str], instance: dg.DagsterInstance
+) -> None:
+    _, redis_url = line
+    add(redis_url, _burst())
+    key = streams.events_key("binance")
+    with redis.Redis.from_url(redis_url) as client:
+        client.xgroup_create(key, streams.LOADER_GROUP, id="0")
+        ((_, entries),) = client.xreadgroup(streams.LOADER_GROUP, "loader", {key: ">"}, count=3)
+        client.xdel(key, *(entry_id for entry_id, _ in entries))
+    run = materialize_day(instance, DAY)
+    errors = [log.user_message for log in instance.all_logs(run.run_id) if log.level == logging.ERROR]
+    assert [error[:22] for error in errors] == ["3 entries were deleted"]
 
 
 def test_no_password_reaches_what_dagster_records(

@@ -31,6 +31,11 @@ def liquidations_raw(context: dg.AssetExecutionContext, line: Line) -> Iterator[
     drained = loader.drain(servers.database_url, servers.redis_url, settings)
     seconds = time.perf_counter() - started
     context.log.info(f"drained the landing zone in {seconds:.3f} s: {drained}")
+    if drained.vanished:
+        context.log.error(
+            f"{drained.vanished} entries were deleted from the streams before the database had them, and not by liq: "
+            "find who else writes to this Redis, or give liq one of its own in LIQ_REDIS_URL"
+        )
     for key in context.partition_keys:
         day = day_of(key)
         tables.report(
