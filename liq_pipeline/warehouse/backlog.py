@@ -17,7 +17,7 @@ Fields = dict[bytes, bytes]
 
 # One name for all loaders: only one runs at a time, and its successor finds what it left pending under that name.
 _CONSUMER: Final = "loader"
-_BATCH: Final = 20_000
+_BATCH: Final = 10_000
 _REJECTED_BATCH: Final = 200
 """Rejected frames can be as large as a venue's largest message, and are few."""
 _FREE: Final = 0.2
@@ -173,7 +173,7 @@ def _read(client: redis.Redis, key: str, after: bytes) -> list[Item]:
     if not reply:
         return []
     return [
-        Item(entry_id, None if flat is None else dict(zip(flat[::2], flat[1::2], strict=True)))
+        Item(entry_id, None if flat is None else dict(zip(pair := iter(flat), pair, strict=False)))
         for entry_id, flat in reply[0][1]
     ]
 

@@ -61,14 +61,19 @@ class InsertReport:
     refused: list[Refused] = field(default_factory=list)
 
 
-def insert_rows(connection: Connection, entries: Iterable[Entry], *, expect_new: bool = True) -> InsertReport:
-    """Land entries in the caller's transaction and raise ``raw_version`` of the days that got new rows.
+class Rows(NamedTuple):
+    """Entries ready to land: ``rows`` are those that differ, with their positions among the ``given``.
 
-    An entry that is there already counts as duplicate; one that PostgreSQL refuses is reported, and the others land.
-    ``expect_new`` tries a straight COPY first, which is faster unless many are there already. One transaction at a
-    time lands rows: this waits until the others have committed.
+    ``payload`` is None when one of them cannot be encoded.
     """
-    connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (locks.LANDING, 0))
+
+    given: int
+    rows: Sequence[tuple[int, Entry]]
+    payload: bytes | None
+
+
+def prepare(entries: Iterable[Entry]) -> Rows:
+    """All that needs no database, so that it can be done while the database takes other rows."""
     rows = list(enumerate(entries))
     given = len(rows)
     if len({entry.liquidation.event_id for _, entry in rows}) < given:
@@ -76,30 +81,56 @@ def insert_rows(connection: Connection, entries: Iterable[Entry], *, expect_new:
         for row in rows:
             seen.setdefault((row[1].liquidation.time, row[1].liquidation.event_id), row)
         rows = list(seen.values())
+    try:
+        payload = encode([entry for _, entry in rows]) if rows else None
+    except _REFUSED:
+        payload = None
+    return Rows(given, rows, payload)
+
+
+def insert_rows(connection: Connection, entries: Iterable[Entry], *, expect_new: bool = True) -> InsertReport:
+    """Land entries in the caller's transaction and raise ``raw_version`` of the days that got new rows.
+
+    An entry that is there already counts as duplicate; one that PostgreSQL refuses is reported, and the others land.
+    ``expect_new`` tries a straight COPY first, which is faster unless many are there already. One transaction at a
+    time lands rows: this waits until the others have committed.
+    """
+    return insert_prepared(connection, prepare(entries), expect_new=expect_new)
+
+
+def insert_prepared(connection: Connection, prepared: Rows, *, expect_new: bool = True) -> InsertReport:
+    """As ``insert_rows``, of what ``prepare`` made."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (locks.LANDING, 0))
     report = InsertReport()
-    _land(connection, rows, report, expect_new)
+    _land(connection, prepared.rows, prepared.payload, report, expect_new)
     report.refused.sort()
     report.new = report.days.total()
-    report.duplicate = given - report.new - len(report.refused)
+    report.duplicate = prepared.given - report.new - len(report.refused)
     if report.days:
         connection.execute(_RAISE_VERSIONS, (sorted(report.days),))
     return report
 
 
-def _land(connection: Connection, rows: Sequence[tuple[int, Entry]], report: InsertReport, expect_new: bool) -> None:
+def _land(
+    connection: Connection,
+    rows: Sequence[tuple[int, Entry]],
+    payload: bytes | None,
+    report: InsertReport,
+    expect_new: bool,
+) -> None:
     """Land what can be landed, halving what is refused until the culprits are alone."""
     if not rows:
         return
     entries = [entry for _, entry in rows]
     try:
-        report.days += _copy(connection, entries, encode(entries), expect_new)
+        report.days += _copy(connection, entries, payload or encode(entries), expect_new)
     except _REFUSED as error:
         if len(rows) == 1:
             report.refused.append(Refused(rows[0][0], _reason(error)))
             return
         middle = len(rows) // 2
-        _land(connection, rows[:middle], report, expect_new)
-        _land(connection, rows[middle:], report, expect_new)
+        _land(connection, rows[:middle], None, report, expect_new)
+        _land(connection, rows[middle:], None, report, expect_new)
 
 
 def _copy(connection: Connection, entries: list[Entry], payload: bytes, expect_new: bool) -> Counter[date]:

@@ -1,7 +1,8 @@
 """From the streams of the landing zone to ``liquidations_raw`` and ``frames_rejected``, exactly once.
 
 Read, commit, acknowledge, in this order: a crash between any two repeats work, and repeated rows are recognised.
-One loader runs at a time. While PostgreSQL takes one batch, a thread reads and decodes the next.
+One loader runs at a time. While PostgreSQL takes one batch, a thread decodes and encodes the next, and another reads
+the one after it.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 import gc
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 import redis
@@ -23,10 +24,11 @@ from liq_pipeline.settings import Settings
 from liq_pipeline.streams import REJECTED, Entry, decode_entry
 from liq_pipeline.warehouse import backlog, locks
 from liq_pipeline.warehouse.connection import Connection, connect
-from liq_pipeline.warehouse.landing import InsertReport, Refused, insert_rows
+from liq_pipeline.warehouse.landing import InsertReport, Refused, Rows, insert_prepared, insert_rows, prepare
 
 __all__ = ["DrainReport", "InsertReport", "Refused", "drain", "insert_rows"]
 
+_T = TypeVar("_T")
 _HOUR_MS: Final = 3_600_000
 _INSERT_REJECTED: Final = """
 INSERT INTO frames_rejected (stream_id, received_at, exchange, reason, frame) VALUES (%s, %s, %s, %s, %s)
@@ -66,6 +68,7 @@ class _Batch:
     ids: list[bytes]
     sources: list[bytes] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
+    rows: Rows = field(init=False)
     rejections: list[_Rejection] = field(default_factory=list)
     vanished: int = 0
 
@@ -109,16 +112,25 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _drain_stream(connection: Connection, client: redis.Redis, key: str, report: DrainReport) -> None:
-    batches = _batches(client, key, report.until_ms)
     expect_new = True
-    with ThreadPoolExecutor(1, thread_name_prefix="liq-read") as reader:
-        upcoming = reader.submit(next, batches, None)
-        while (batch := upcoming.result()) is not None:
-            upcoming = reader.submit(next, batches, None)
+    with (
+        closing(_ahead(backlog.uncommitted(client, key, report.until_ms))) as read,
+        closing(_ahead(_batches(read, key))) as batches,
+    ):
+        for batch in batches:
             landed = _commit(connection, key, batch, expect_new)
             backlog.acknowledge(client, key, batch.ids)
             expect_new = landed.duplicate == 0
             _add(report, key, batch, landed)
+
+
+def _ahead(items: Iterator[_T]) -> Generator[_T, None, None]:
+    """``items``, the next of which is made in a thread while the caller is busy with the last."""
+    with ThreadPoolExecutor(1, thread_name_prefix="liq-read") as maker:
+        upcoming = maker.submit(next, items, None)
+        while (item := upcoming.result()) is not None:
+            upcoming = maker.submit(next, items, None)
+            yield item
 
 
 def _add(report: DrainReport, key: str, batch: _Batch, landed: InsertReport) -> None:
@@ -132,8 +144,8 @@ def _add(report: DrainReport, key: str, batch: _Batch, landed: InsertReport) -> 
         report.refused += len(batch.rejections)
 
 
-def _batches(client: redis.Redis, key: str, until_ms: int) -> Iterator[_Batch]:
-    for items in backlog.uncommitted(client, key, until_ms):
+def _batches(read: Iterator[list[backlog.Item]], key: str) -> Iterator[_Batch]:
+    for items in read:
         batch = _Batch([item.id for item in items])
         for item in items:
             if item.fields is None:
@@ -146,12 +158,13 @@ def _batches(client: redis.Redis, key: str, until_ms: int) -> Iterator[_Batch]:
                     batch.sources.append(item.id)
                 except (msgspec.DecodeError, KeyError, ValueError) as error:
                     batch.rejections.append(_undecodable(key, item.id, item.fields, error))
+        batch.rows = prepare(batch.entries)
         yield batch
 
 
 def _commit(connection: Connection, key: str, batch: _Batch, expect_new: bool) -> InsertReport:
     with connection.transaction():
-        landed = insert_rows(connection, batch.entries, expect_new=expect_new) if batch.entries else InsertReport()
+        landed = insert_prepared(connection, batch.rows, expect_new=expect_new) if batch.entries else InsertReport()
         for position, reason in landed.refused:
             entry = batch.entries[position]
             exchange = entry.liquidation.exchange

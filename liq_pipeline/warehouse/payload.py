@@ -7,10 +7,10 @@ its base-10000 digits a whole column at a time. Format: https://www.postgresql.o
 
 from __future__ import annotations
 
+import functools
 import itertools
 import struct
-from collections.abc import Iterator, Sequence
-from enum import Enum
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -20,25 +20,20 @@ import polars as pl
 from liq_pipeline.liquidation import Liquidation
 from liq_pipeline.streams import Entry
 
-# Columns of fixed width first, then those with few distinct values, so that a row is four pieces joined.
+# Columns with few distinct values first, then all numbers, so that a row is three pieces joined.
 COLUMNS: Final = (
-    "time, received_at, event_id, price, quantity, value_usd, "
     "exchange, market, contract, symbol, side, price_kind, source, feed_semantics, parser_version, ordinal, "
-    "limit_price, raw_data"
+    "limit_price, time, received_at, event_id, price, quantity, value_usd, raw_data"
 )
-_LABELS: Final = ("exchange", "market", "contract", "symbol", "side", "price_kind")
+_TEXTS: Final = ("exchange", "market", "contract", "symbol", "side", "price_kind", "source", "feed_semantics")
 _HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _TRAILER: Final = b"\xff\xff"
-_NULL: Final = b"\xff\xff\xff\xff"
 _POSTGRES_EPOCH_MS: Final = 946_684_800_000
 _END_OF_DATES_MS: Final = 253_402_300_800_000
 """The year 10000: as far as Python's dates, and so the days everything is kept by, go."""
 _MAX_NUMBER_LENGTH: Final = 64
-_Columns: TypeAlias = dict[str, tuple[Any, ...]]
-"""A tuple per field of Liquidation."""
-_pack_length = struct.Struct(">i").pack
-_pack_json_header = struct.Struct(">iB").pack
-_pack_integers = struct.Struct(">iiih").pack
+_Columns: TypeAlias = Mapping[str, Sequence[Any]]
+"""The fields of Liquidation and of Entry, by name."""
 
 
 def encode(entries: Sequence[Entry]) -> bytes:
@@ -46,32 +41,50 @@ def encode(entries: Sequence[Entry]) -> bytes:
 
     Raises ValueError, OverflowError or struct.error when a value cannot be one of its column.
     """
-    events, received, sources, raws = zip(*entries, strict=True)
-    columns = dict(
-        zip(Liquidation.__struct_fields__, zip(*map(msgspec.structs.astuple, events), strict=True), strict=True)
-    )
-    rows = zip(
-        _fixed(columns, received),
-        _labels(columns, sources),
-        _limits(columns["limit_price"]),
-        _frames(raws),
-        strict=True,
-    )
+    events, *others = zip(*entries, strict=True)
+    fields = zip(*map(msgspec.structs.astuple, events), strict=True)
+    columns = dict(zip((*Liquidation.__struct_fields__, *Entry._fields[1:]), (*fields, *others), strict=True))
+    rows = zip(_labels(columns), _numbers(columns), columns["raw"], strict=True)
     return b"".join((_HEADER, *itertools.chain.from_iterable(rows), _TRAILER))
 
 
-def _fixed(columns: _Columns, received: Sequence[int]) -> list[bytes]:
-    """The columns of fixed width."""
-    prices = _numeric(columns["price"])
-    quantities = _numeric(columns["quantity"])
-    values = _numeric(columns["value_usd"])
+def _labels(columns: _Columns) -> list[bytes]:
+    """Per row the number of columns and those with few distinct values, each combination made once."""
+    given = pl.DataFrame(
+        {name: pl.Series(columns[name], dtype=pl.String) for name in _TEXTS}
+        | {name: columns[name] for name in ("parser_version", "ordinal")}
+    )
+    distinct = given.unique()
+    labels = pl.Series("label", map(_label, distinct.iter_rows()), dtype=pl.Binary)
+    labelled = given.join(distinct.with_columns(labels), on=given.columns, how="left", maintain_order="left")
+    return labelled["label"].to_list()
+
+
+@functools.lru_cache(100_000)
+def _label(values: tuple[Any, ...]) -> bytes:
+    *texts, parser_version, ordinal = values
+    parts = [struct.pack(">h", COLUMNS.count(",") + 1)]
+    for text in map(str.encode, texts):
+        parts += (struct.pack(">i", len(text)), text)
+    return b"".join((*parts, struct.pack(">iiih", 4, parser_version, 2, ordinal)))
+
+
+def _numbers(columns: _Columns) -> list[bytes]:
+    """Per row the columns of fixed width, and what comes before the text of its jsonb."""
+    count = len(columns["raw"])
+    absent = np.array([limit is None for limit in columns["limit_price"]])
+    limits = _numeric(["0" if limit is None else limit for limit in columns["limit_price"]])
+    prices, quantities, values = (_numeric(columns[name]) for name in ("price", "quantity", "value_usd"))
     ids = bytes.fromhex("".join(columns["event_id"]).replace("-", ""))
-    if len(ids) != 16 * len(received):
+    if len(ids) != 16 * count:
         raise ValueError("event_id is not a UUID")
+    # A null limit is a length of -1 and no more: such a row starts at the last 4 bytes of its limit.
+    null = np.dtype([("padding", f"V{limits.dtype.itemsize - 4}"), ("length", ">i4")])
+    limits[absent] = np.array((b"", -1), null).view(limits.dtype)
     rows = np.zeros(
-        len(received),
+        count,
         dtype=[
-            ("columns", ">i2"),
+            ("limit", limits.dtype),
             ("time_length", ">i4"),
             ("time", ">i8"),
             ("received_length", ">i4"),
@@ -81,52 +94,21 @@ def _fixed(columns: _Columns, received: Sequence[int]) -> list[bytes]:
             ("price", prices.dtype),
             ("quantity", quantities.dtype),
             ("value", values.dtype),
+            ("raw_length", ">i4"),
+            ("raw_version", "u1"),
         ],
     )
-    rows["columns"] = COLUMNS.count(",") + 1
+    rows["limit"], rows["price"], rows["quantity"], rows["value"] = limits, prices, quantities, values
     rows["time_length"] = rows["received_length"] = 8
-    rows["time"] = _timestamps(columns["time"])
-    rows["received"] = _timestamps(received)
+    rows["time"], rows["received"] = _timestamps(columns["time"]), _timestamps(columns["received_at"])
     rows["id_length"] = 16
     rows["id"] = np.frombuffer(ids, dtype="V16")
-    rows["price"], rows["quantity"], rows["value"] = prices, quantities, values
-    return _slices(rows)
-
-
-def _labels(columns: _Columns, sources: Sequence[str]) -> Iterator[bytes]:
-    """The columns with few distinct values, each combination made once."""
-    given = [*(columns[name] for name in _LABELS), sources, columns["feed_semantics"]]
-    made: dict[tuple[object, ...], bytes] = {}
-    # Members of an enumeration are singletons, and hashing them is slow.
-    plain = [map(id, column) if isinstance(column[0], Enum) else column for column in given]
-    integers = zip(columns["parser_version"], columns["ordinal"], strict=True)
-    for key, texts, numbers in zip(
-        zip(*plain, columns["parser_version"], columns["ordinal"], strict=True),
-        zip(*given, strict=True),
-        integers,
-        strict=True,
-    ):
-        label = made.get(key)
-        if label is None:
-            encoded = [text.encode() for text in texts]
-            label = b"".join(_pack_length(len(text)) + text for text in encoded)
-            label = made[key] = label + _pack_integers(4, numbers[0], 2, numbers[1])
-        yield label
-
-
-def _limits(limits: Sequence[str | None]) -> Iterator[bytes]:
-    numbers = iter(_slices(_numeric([limit for limit in limits if limit is not None])))
-    return (_NULL if limit is None else next(numbers) for limit in limits)
-
-
-def _frames(raws: Sequence[bytes]) -> Iterator[bytes]:
-    # A length, and the version of jsonb's binary form in front of the text.
-    return (_pack_json_header(len(raw) + 1, 1) + raw for raw in raws)
-
-
-def _slices(rows: np.ndarray[Any, np.dtype[Any]]) -> list[bytes]:
+    rows["raw_version"] = 1
+    rows["raw_length"] = rows["raw_version"].itemsize + np.fromiter(map(len, columns["raw"]), np.int64, count)
     data, width = rows.tobytes(), rows.dtype.itemsize
-    return [data[start : start + width] for start in range(0, len(data), width)]
+    stops = np.arange(width, len(data) + width, width)
+    starts = stops - width + absent * (limits.dtype.itemsize - 4)
+    return [data[start:stop] for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
 
 
 def _timestamps(milliseconds: Sequence[int]) -> np.ndarray[Any, np.dtype[np.int64]]:

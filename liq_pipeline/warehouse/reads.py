@@ -1,25 +1,22 @@
-"""What there is to know about the warehouse itself: its flavour, its days, what was rejected."""
+"""What there is to know about the warehouse itself: its flavour, what was rejected, which rollups are behind."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Final, NamedTuple
 
 from psycopg.rows import class_row
 
+from liq_pipeline.settings import Settings
 from liq_pipeline.warehouse.connection import Connection
+from liq_pipeline.warehouse.day_state import refusal
 from liq_pipeline.warehouse.rollups import TABLES
 
 _FLAVOUR: Final = """
 SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb') AS installed,
        (SELECT default_version FROM pg_available_extensions WHERE name = 'timescaledb') AS available,
        EXISTS (SELECT FROM schema_version WHERE name LIKE '%.timescaledb.sql' AND NOT skipped) AS used"""
-_DAY_COUNTS: Final = """
-SELECT (time AT TIME ZONE 'UTC')::date AS day, count(*) AS events, sum(value_usd) AS usd, max(time) AS newest
-FROM liquidations_raw WHERE time >= %s::timestamptz AND time < %s::timestamptz + interval '1 day'
-GROUP BY 1 ORDER BY 1"""
 _REJECTIONS: Final = """
 SELECT exchange, reason, count(*) AS frames, max(received_at) AS newest
 FROM frames_rejected WHERE received_at >= %s
@@ -38,16 +35,6 @@ class Flavour(NamedTuple):
 
     timescaledb: bool
     text: str
-
-
-@dataclass(frozen=True)
-class DayCount:
-    """What was landed of a day: events, USD, and the time of the newest event."""
-
-    day: date
-    events: int
-    usd: Decimal
-    newest: datetime
 
 
 @dataclass(frozen=True)
@@ -79,18 +66,13 @@ def flavour(connection: Connection) -> Flavour:
     return Flavour(False, "plain PostgreSQL")
 
 
-def day_counts(connection: Connection, first: date, last: date) -> list[DayCount]:
-    """Landed events by UTC day from ``first`` to ``last``, inclusive; days without any are not in it."""
-    with connection.cursor(row_factory=class_row(DayCount)) as cursor:
-        return cursor.execute(_DAY_COUNTS, (first, last)).fetchall()
-
-
 def rejections(connection: Connection, since: datetime, limit: int = 20) -> list[Rejections]:
     """The most frequent reasons of rejection since ``since``."""
     with connection.cursor(row_factory=class_row(Rejections)) as cursor:
         return cursor.execute(_REJECTIONS, (since, limit)).fetchall()
 
 
-def behind_rollups(connection: Connection) -> list[BehindRollup]:
-    """Rollups to materialize again although their day is not stale."""
-    return [BehindRollup(*row) for row in connection.execute(_BEHIND, (list(TABLES),)).fetchall()]
+def behind_rollups(connection: Connection, settings: Settings) -> list[BehindRollup]:
+    """Rollups to materialize again although their day is not stale; not of days that may not be materialized."""
+    found = [BehindRollup(*row) for row in connection.execute(_BEHIND, (list(TABLES),)).fetchall()]
+    return [item for item in found if refusal(item.day, settings) is None]

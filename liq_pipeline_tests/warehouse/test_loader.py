@@ -97,8 +97,8 @@ def test_a_crash_before_the_commit_loses_nothing(
 ) -> None:
     add(redis_url, [entry(n) for n in range(10)])
     with monkeypatch.context() as patch:
-        copied = loader.insert_rows
-        patch.setattr(loader, "insert_rows", lambda *args, **kwargs: (copied(*args, **kwargs), crash()))
+        copied = loader.insert_prepared
+        patch.setattr(loader, "insert_prepared", lambda *args, **kwargs: (copied(*args, **kwargs), crash()))
         with pytest.raises(Crash):
             loader.drain(warehouse_url, redis_url, KEEP)
     assert landed_ids(warehouse_url) == set() and raw_versions(warehouse_url) == {}
@@ -125,7 +125,7 @@ def test_a_connection_killed_in_the_middle_is_a_server_error_and_loses_nothing(
     warehouse_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(redis_url, [entry(n) for n in range(10)])
-    copied = loader.insert_rows
+    copied = loader.insert_prepared
 
     def killed(connection: object, *args: object, **kwargs: object) -> object:
         report = copied(connection, *args, **kwargs)  # type: ignore[arg-type]
@@ -133,7 +133,7 @@ def test_a_connection_killed_in_the_middle_is_a_server_error_and_loses_nothing(
         return report
 
     with monkeypatch.context() as patch:
-        patch.setattr(loader, "insert_rows", killed)
+        patch.setattr(loader, "insert_prepared", killed)
         with pytest.raises(ServerError, match="repeated by the next run"):
             loader.drain(warehouse_url, redis_url, KEEP)
     assert landed_ids(warehouse_url) == set()
