@@ -69,7 +69,7 @@ def _database(status: Status, settings: Settings, servers: Servers) -> None:
         status.servers["tables"] = reads.flavour(connection).text
         states = read_states(connection, last=now.date())
         found = stale(states, settings)
-        behind = reads.behind_rollups(connection)
+        behind = reads.behind_rollups(connection, settings)
         rejections = reads.rejections(connection, now - timedelta(days=1))
     status.stale += [{"day": str(item.day), "reason": item.reason} for item in found]
     status.stale += [{"day": str(item.day), "reason": f"{item.table} was not summed again"} for item in behind]

@@ -82,7 +82,7 @@ def stale_days(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorResu
     now = datetime.now(UTC)
     with connect(servers.database_url) as connection:
         states = read_states(connection, last=now.date())
-        behind = behind_rollups(connection)
+        behind = behind_rollups(connection, settings)
     asked: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
     due, asked = stale_requests(states, stale(states, settings), behind, asked, now)
     today = next((state for state in states if state.day == now.date()), None)
