@@ -102,16 +102,13 @@ def enrich(rows: pl.DataFrame, found: Detection, day: date, settings: Settings) 
     own = (pl.col("time_ms") >= span.start) & (pl.col("time_ms") < span.end)
     hour = (pl.col("time_ms") - span.start) // 3_600_000
     session = pl.when(hour < 8).then(pl.lit("asian")).when(hour < 16).then(pl.lit("european")).otherwise(pl.lit("us"))
-    return (
-        enriched.filter(own)
-        .with_columns(
-            risk_score=pl.when("is_cascade").then(_millionths(pl.col("risk"))),
-            is_significant=pl.col("value_micro") >= _micro(settings.significant_usd),
-            price_level=price_level(pl.col("symbol"), pl.col("price")),
-            session_type=pl.lit("weekend") if day.weekday() >= _SATURDAY else session,
-        )
-        .sort("time_ms", "event_id")
-    )
+    events = enriched.filter(own)
+    return events.with_columns(
+        risk_score=pl.when("is_cascade").then(_millionths(pl.col("risk"))),
+        is_significant=pl.col("value_micro") >= _micro(settings.significant_usd),
+        price_level=price_level(events["symbol"], events["price"]),
+        session_type=pl.lit("weekend") if day.weekday() >= _SATURDAY else session,
+    ).sort("time_ms", "event_id")
 
 
 def liquidations(enriched: pl.DataFrame) -> pl.DataFrame:

@@ -13,29 +13,42 @@ import polars as pl
 _WIDTH_100: Final = r"^(BTC|ETH)(USDT|USDC|USD)(-.*)?$"
 
 
-def price_level(symbol: pl.Expr, price: pl.Expr) -> pl.Expr:
-    """The level as text that PostgreSQL's numeric reads (``825e2``); ``price`` is a plain decimal as text."""
-    whole = price.str.extract(r"^(\d+)").str.strip_chars_start("0")
-    fraction = price.str.extract(r"\.(\d+)$").fill_null("")
+def price_level(symbol: pl.Series, price: pl.Series) -> pl.Series:
+    """The levels as text that PostgreSQL's numeric reads (``825e2``); prices are plain decimals as text."""
+    # Column by column: as one nested expression the shared parts would be worked out again wherever they are used.
+    frame = pl.DataFrame({"symbol": symbol, "price": price})
+    parts = pl.col("price").str.splitn(".", 2).struct
+    frame = frame.with_columns(
+        whole=parts.field("field_0").str.strip_chars_start("0"), fraction=parts.field("field_1").fill_null("")
+    )
     # The first four digits, at 10^exponent: a thousandth of the price is 1 to 9.99 at that place, so that the first
     # digit alone decides between 1, 2 and 5, and digits after the fourth are below any width.
-    digits = (whole + fraction).str.strip_chars_start("0")
-    small = fraction.str.len_bytes().cast(pl.Int64) - fraction.str.strip_chars_start("0").str.len_bytes()
-    exponent = pl.when(whole != "").then(whole.str.len_bytes().cast(pl.Int64) - 1).otherwise(-1 - small) - 3
-    leading = digits.str.slice(0, 4).str.pad_end(4, "0").cast(pl.Int64)
-    first = leading // 1000
-    step = pl.when(first >= 5).then(5).when(first >= 2).then(2).otherwise(1)
-    hundreds = whole.str.pad_start(1, "0").cast(pl.Int64) // 100
-    return (
-        pl.when(symbol.str.contains(_WIDTH_100))
-        .then(_scientific(hundreds, pl.lit(2)))
-        .otherwise(_scientific(leading // step * step, exponent))
+    small = _length("fraction") - pl.col("fraction").str.strip_chars_start("0").str.len_bytes()
+    frame = frame.with_columns(
+        exponent=pl.when(pl.col("whole") != "").then(_length("whole") - 1).otherwise(-1 - small) - 3,
+        leading=(pl.col("whole") + pl.col("fraction"))
+        .str.strip_chars_start("0")
+        .str.slice(0, 4)
+        .str.pad_end(4, "0")
+        .cast(pl.Int64),
     )
+    first = pl.col("leading") // 1000
+    step = pl.when(first >= 5).then(5).when(first >= 2).then(2).otherwise(1)
+    hundreds = pl.col("symbol").str.contains(_WIDTH_100)
+    frame = frame.with_columns(
+        level=pl.when(hundreds)
+        .then(pl.col("whole").str.pad_start(1, "0").cast(pl.Int64) // 100)
+        .otherwise(pl.col("leading") // step * step)
+        .cast(pl.String),
+        exponent=pl.when(hundreds).then(2).otherwise("exponent"),
+    )
+    # Without trailing zeros after a decimal point.
+    frame = frame.with_columns(
+        digits=pl.when(pl.col("level") == "0").then(pl.lit("0")).otherwise(pl.col("level").str.strip_chars_end("0"))
+    )
+    exponent = pl.col("exponent") + _length("level") - _length("digits")
+    return frame.select(pl.concat_str("digits", pl.lit("e"), exponent.cast(pl.String))).to_series()
 
 
-def _scientific(digits: pl.Expr, exponent: pl.Expr) -> pl.Expr:
-    """``digits`` x 10^``exponent`` without trailing zeros after a decimal point."""
-    text = digits.cast(pl.String)
-    significant = pl.when(digits == 0).then(pl.lit("0")).otherwise(text.str.strip_chars_end("0"))
-    zeros = text.str.len_bytes().cast(pl.Int64) - significant.str.len_bytes()
-    return pl.concat_str(significant, pl.lit("e"), (exponent + zeros).cast(pl.String))
+def _length(column: str) -> pl.Expr:
+    return pl.col(column).str.len_bytes().cast(pl.Int64)

@@ -13,8 +13,7 @@ WIDE = Context(prec=100)
 
 
 def levels(symbol: str, prices: list[str]) -> list[str]:
-    frame = pl.DataFrame({"symbol": [symbol] * len(prices), "price": prices})
-    return frame.select(price_level(pl.col("symbol"), pl.col("price"))).to_series().to_list()
+    return price_level(pl.Series([symbol] * len(prices)), pl.Series(prices)).to_list()
 
 
 def by_definition(symbol: str, price: Decimal) -> Decimal:
