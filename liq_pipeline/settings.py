@@ -79,7 +79,8 @@ class Settings(BaseModel):
     def _symbol_list(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        return () if value.strip() == "*" else tuple(dict.fromkeys(_items(value.upper())))
+        symbols = tuple(dict.fromkeys(_items(value.upper())))
+        return () if "*" in symbols else symbols
 
     @field_validator("alert_urls", mode="before")
     @classmethod

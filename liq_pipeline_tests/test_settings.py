@@ -40,6 +40,11 @@ def test_venue_urls_are_read_by_feed_inverse_feeds_included() -> None:
     assert settings.rest_urls == {"bybit": "http://127.0.0.1:9002"}
 
 
+def test_a_star_among_the_symbols_means_all_of_them() -> None:
+    assert load_settings({"LIQ_SYMBOLS": "BTCUSDT,*"}, env_file=None).symbols == ()
+    assert load_settings({"LIQ_SYMBOLS": "btcusdt, ETHUSDT"}, env_file=None).symbols == ("BTCUSDT", "ETHUSDT")
+
+
 def test_an_empty_variable_means_the_default() -> None:
     assert load_settings({"LIQ_STREAM_HOURS": " "}, env_file=None).stream_hours == 2
 

@@ -206,7 +206,10 @@ class Line:
             if name in by_name:
                 by_name.pop(name).stop()
         ours = {child.server.pid for child in by_name.values() if child.server is not None}
-        process.stop([run for run in self.home.leftovers() if run.pid not in ours and not _is_helper(run)], grace=15)
+        process.stop(
+            [run for run in self.home.leftovers() if not (run.pid in ours or process.is_resource_tracker(run))],
+            grace=15,
+        )
         for child in reversed(by_name.values()):
             child.stop()
         self._stop_leftovers("this one")
@@ -234,13 +237,6 @@ class Line:
 
 def _say(text: str) -> None:
     click.echo(f"{time.strftime('%H:%M:%S')}  {text}")
-
-
-def _is_helper(candidate: psutil.Process) -> bool:
-    """Python's resource trackers ignore signals; they end by themselves, right after the process they serve."""
-    with contextlib.suppress(psutil.Error):
-        return "multiprocessing.resource_tracker" in " ".join(candidate.cmdline())
-    return True
 
 
 def _answers(url: str) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import click
@@ -28,5 +30,11 @@ def command(pytest_args: tuple[str, ...]) -> None:
         raise SettingsError(f"no tests beside {root / 'liq_pipeline'}: run `./liq test` in a clone of the repository")
     own_workers = any(argument.startswith(("-n", "--numprocesses", "--pdb")) for argument in pytest_args)
     workers = [] if own_workers else ["-n", "2", "--dist", "worksteal"]
-    finished = subprocess.run([sys.executable, "-m", "pytest", *workers, *pytest_args], cwd=root)
+    # pytest keeps the folders of its last three runs; ours go with the run, whatever was made in them.
+    with tempfile.TemporaryDirectory(prefix="liq-", ignore_cleanup_errors=True) as folder:
+        # As root the servers run as another account, which has to pass through.
+        Path(folder).chmod(0o711)
+        finished = subprocess.run(
+            [sys.executable, "-m", "pytest", *workers, *pytest_args], cwd=root, env={**os.environ, "TMPDIR": folder}
+        )
     sys.exit(finished.returncode)

@@ -98,15 +98,33 @@ def in_folder(folder: Path) -> list[psutil.Process]:
 
 
 def stop(processes: Sequence[psutil.Process], signal_number: int = signal.SIGTERM, grace: float = 10.0) -> None:
-    """Send a signal, wait up to ``grace`` seconds, then kill what is left and wait for that."""
-    for process in processes:
+    """Send a signal, wait up to ``grace`` seconds, then kill what is left and wait for that.
+
+    Resource trackers come last: they remove the semaphores of killed processes once the last one is gone.
+    """
+    trackers = [process for process in processes if is_resource_tracker(process)]
+    others = [process for process in processes if process not in trackers]
+    for process in others:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(signal_number)
-    _, alive = psutil.wait_procs(processes, timeout=grace)
-    for process in alive:
+    _, alive = psutil.wait_procs(others, timeout=grace)
+    _kill(alive)
+    _, alive = psutil.wait_procs(trackers, timeout=5)
+    _kill(alive)
+
+
+def is_resource_tracker(process: psutil.Process) -> bool:
+    """Whether this is the helper of Python's multiprocessing that ignores signals and ends after those it serves."""
+    with contextlib.suppress(psutil.Error):
+        return "multiprocessing.resource_tracker" in " ".join(process.cmdline())
+    return False
+
+
+def _kill(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(alive, timeout=10)
+    psutil.wait_procs(processes, timeout=10)
 
 
 def until(condition: Callable[[], bool], seconds: float, interval: float = 0.05) -> bool:
