@@ -50,19 +50,13 @@ def encode(entries: Sequence[Entry]) -> bytes:
 
 def _labels(columns: _Columns) -> list[bytes]:
     """Per row the number of columns and those with few distinct values, each combination made once."""
-    given = pl.DataFrame(
-        {name: pl.Series(columns[name], dtype=pl.String) for name in _TEXTS}
-        | {name: columns[name] for name in ("parser_version", "ordinal")}
-    )
-    distinct = given.unique()
-    labels = pl.Series("label", map(_label, distinct.iter_rows()), dtype=pl.Binary)
-    labelled = given.join(distinct.with_columns(labels), on=given.columns, how="left", maintain_order="left")
-    return labelled["label"].to_list()
+    # A member of an enumeration is hashed in Python, the text it is at C's speed.
+    texts = (map(str.__str__, columns[name]) for name in _TEXTS)
+    return list(map(_label, columns["parser_version"], columns["ordinal"], *texts))
 
 
 @functools.lru_cache(100_000)
-def _label(values: tuple[Any, ...]) -> bytes:
-    *texts, parser_version, ordinal = values
+def _label(parser_version: int, ordinal: int, *texts: str) -> bytes:
     parts = [struct.pack(">h", COLUMNS.count(",") + 1)]
     for text in map(str.encode, texts):
         parts += (struct.pack(">i", len(text)), text)
