@@ -44,13 +44,16 @@ _FEED_COLUMNS: Final = {
     "feed": "feed",
     "collected": "collected",
     "state": "state",
-    "last_frame_seconds_ago": "frame, s ago",
-    "last_event_seconds_ago": "event, s ago",
-    "covered_percent": "last hour %",
+    "last_frame_seconds_ago": "frame s",
+    "last_event_seconds_ago": "event s",
+    "covered_percent": "hour %",
     "events": "events",
     "rejected": "rejected",
 }
-"""The part of a feed that fits a terminal of 80 columns; --json has the rest."""
+"""The part of a feed that fits a terminal of 80 columns; --json has the rest.
+
+``frame s`` and ``event s`` are seconds since the last one, ``hour %`` how much of the last hour was covered.
+"""
 
 
 def _show(status: dict[str, Any]) -> None:

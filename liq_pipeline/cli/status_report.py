@@ -94,7 +94,7 @@ def _redis(status: Status, settings: Settings, servers: Servers) -> None:
             status.feeds.append(row)
             if not row["collected"]:
                 status.problems.append(f"nobody collects {feed}: start `liq up`, or `liq collect --exchanges {feed}`")
-            elif row["state"] not in ("live", "connecting"):
+            elif row["state"] != "live" and (row["state"] != "connecting" or row["error"]):
                 status.problems.append(f"feed {feed} is {row['state']}: {row['error'] or 'no reason recorded'}")
         status.streams += [
             {

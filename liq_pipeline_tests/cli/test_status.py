@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 
 import pytest
+import redis
 
+from liq_pipeline import streams
 from liq_pipeline.cli.dagster_home import has_storage
 from liq_pipeline.cli.status_report import gather
 from liq_pipeline.embedded.servers import Servers
@@ -39,6 +41,18 @@ def test_it_counts_what_waits_and_says_that_nobody_collects(
     assert status.servers["tables"].startswith("plain PostgreSQL")
     assert [problem.split(":")[0] for problem in status.problems] == ["nobody collects binance"]
     assert {row["day"] for row in status.tables} == {None}
+
+
+@pytest.mark.parametrize(("error", "wrong"), [("", False), ("instruments: Name or service not known", True)])
+def test_a_feed_that_connects_is_wrong_only_once_something_kept_it_from_it(
+    database_url: str, redis_url: str, dagster_home: str, error: str, wrong: bool
+) -> None:
+    migrate(database_url, plain=True)
+    with redis.Redis.from_url(redis_url) as client:
+        client.set(streams.lease_key("binance"), "somebody")
+        client.hset(streams.feed_key("binance"), mapping={"state": "connecting", "error": error})
+    problems = gather(_settings(dagster_home), Servers(database_url, redis_url)).problems
+    assert any(error in problem for problem in problems if "binance is connecting" in problem) == wrong
 
 
 def test_a_missing_schema_is_a_problem_and_the_rest_is_still_shown(
