@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from liq_pipeline.embedded import process
 from liq_pipeline_tests.cli.running import liq, serving, short_lived_home
 
 
@@ -21,6 +22,9 @@ def home() -> Iterator[Path]:
 
 
 def _refusal(home: Path, *arguments: str, **variables: str) -> str:
+    if arguments[0] == "up" and "--port" not in arguments:
+        # The default may be somebody's, and would be refused first.
+        arguments = (*arguments, "--port", str(process.free_port()))
     answer = liq(*arguments, LIQ_HOME=str(home), **variables)
     assert answer.returncode == 2, answer.stdout + answer.stderr
     (line,) = answer.stderr.splitlines()

@@ -79,24 +79,25 @@ def test_a_venue_that_refuses_the_handshake_is_tried_for_ever_and_found_again(re
 
 def test_a_half_open_connection_is_relieved_and_claims_nothing_after_its_last_frame(redis_url: str) -> None:
     async def scenario() -> None:
-        quick = {"okx": {"silence_seconds": 0.4}}
+        # Long beside the keepalive's 0.05 s, so that a busy machine is not taken for a dead connection.
+        quick = {"okx": {"silence_seconds": 2.0}}
         async with venue_of("okx") as venue, collecting(redis_url, venue, adapters=quick) as collector:
             await until(lambda: collector.spans("okx"), "something is covered")
             (dead,) = venue.live
             venue.mute.add(dead)
-            await until(lambda: venue.opened == 2 and dead not in venue.live, "another connection took over")
+            await until(lambda: venue.opened > 1 and dead not in venue.live, "another connection took over")
             await venue.send(FRAMES["okx"](1))
             await until(lambda: collector.times("okx"), "the successor delivers")
-            await until(lambda: len(collector.covered("okx")) == 2, "the silence is a gap")
-            (_, gap_start), (gap_end, _) = collector.covered("okx")
-            assert gap_end - gap_start >= 300
+            await until(lambda: len(collector.covered("okx")) > 1, "the silence is a gap")
+            (_, gap_start), (gap_end, _), *_ = collector.covered("okx")
+            assert gap_end - gap_start >= 1_500
 
     run(scenario())
 
 
 def test_a_successor_that_cannot_connect_leaves_the_silent_connection_its_chance(redis_url: str) -> None:
     async def scenario() -> None:
-        quick = {"okx": {"silence_seconds": 0.4}}
+        quick = {"okx": {"silence_seconds": 2.0}}
         async with venue_of("okx") as venue, collecting(redis_url, venue, adapters=quick) as collector:
             (only,) = venue.live
             venue.closed_door = True

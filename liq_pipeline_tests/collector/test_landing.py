@@ -247,8 +247,10 @@ def test_while_redis_is_away_reading_stops_at_the_bound_and_every_event_arrives_
         async with venue_of("okx") as venue, collecting(own_redis.url(), venue) as collector:
             await until(lambda: collector.covered("okx"), "covered")
             kill(own_redis)
-            total = 40_000
-            sending = asyncio.create_task(venue.send(*(FRAMES["okx"](number) for number in range(total))))
+            # Far more bytes than the buffers of a socket's two ends can swallow.
+            total, padding = 20_000, ',"padding":"' + "x" * 2_000 + '"}'
+            frames_sent = (FRAMES["okx"](number)[:-1] + padding for number in range(total))
+            sending = asyncio.create_task(venue.send(*frames_sent))
             await until(lambda: collector.state("okx") == "blocked", "reading stopped")
             (connection,) = venue.live
             await until(lambda: connection.transport.get_write_buffer_size() > 0, "the venue feels it")
