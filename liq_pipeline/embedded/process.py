@@ -109,7 +109,7 @@ def stop(processes: Sequence[psutil.Process], signal_number: int = signal.SIGTER
             process.send_signal(signal_number)
     _, alive = psutil.wait_procs(others, timeout=grace)
     _kill(alive)
-    _, alive = psutil.wait_procs(trackers, timeout=5)
+    _, alive = psutil.wait_procs(trackers, timeout=15)
     _kill(alive)
 
 
