@@ -58,7 +58,7 @@ def test_a_connection_the_server_ends_is_replaced(redis_url: str, abruptly: bool
                 else:
                     await connection.close(1012, "restart")
                 await until(lambda n=round_: venue.opened == n + 2 and collector.state("okx") == "live", "reconnected")
-            assert collector.status["okx"].reconnects == 3
+            await until(lambda: collector.status["okx"].reconnects == 3, "the status counts the reconnects")
             await until(lambda: collector.health("okx")["reconnects"] == "3", "health counts the reconnects")
 
     run(scenario())
