@@ -10,6 +10,7 @@ A recorder's row and the frame it was made of have the same ``event_id``: every 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -18,7 +19,7 @@ from liq_pipeline.errors import ImportRefusedError, InvalidLiquidationError
 from liq_pipeline.exchanges.base import Rejection
 from liq_pipeline.exchanges.binance import from_force_order_row
 from liq_pipeline.exchanges.rows import shown
-from liq_pipeline.imports.record import Format, Reader, Record, source_of
+from liq_pipeline.imports.record import Format, Origin, Reader, Record, source_of
 from liq_pipeline.liquidation import Liquidation, Market
 from liq_pipeline.streams import Entry
 
@@ -65,16 +66,24 @@ def _recognises(line: bytes) -> bool:
     return len(fields) >= len(_COLUMNS) and fields[1].strip() in (b"BUY", b"SELL") and not line.startswith(b"{")
 
 
-def _reader(exchange: str, market: Market) -> Reader:
-    if (exchange, market) != ("binance", Market.LINEAR):
+def _reader(origin: Origin) -> Reader:
+    return _reader_of(_fields, origin)
+
+
+def _rereader(origin: Origin) -> Reader:
+    return _reader_of(_stored, origin)
+
+
+def _reader_of(fields_in: Callable[[bytes], dict[str, str]], origin: Origin) -> Reader:
+    if (origin.exchange, origin.market) != ("binance", Market.LINEAR):
         raise ImportRefusedError(
-            f"{_NAME} holds linear contracts of binance, not {market} ones of {exchange}; "
+            f"{_NAME} holds linear contracts of binance, not {origin.market} ones of {origin.exchange}; "
             "use --exchange binance --market linear, or another format"
         )
 
     def read(line: bytes) -> Record:
         try:
-            fields = _fields(line)
+            fields = fields_in(line)
             liquidation = _liquidation(fields)
         except InvalidLiquidationError as error:
             return Record(rejections=(Rejection(str(error), line),))
@@ -93,6 +102,16 @@ def _fields(line: bytes) -> dict[str, str]:
     return dict(zip(_COLUMNS, values, strict=False))
 
 
+def _stored(raw: bytes) -> dict[str, str]:
+    try:
+        fields = msgspec.json.decode(raw, type=dict[str, str])
+    except msgspec.DecodeError as error:
+        raise InvalidLiquidationError(f"raw_data is no row of {_NAME}: {error}") from None
+    if not fields.keys() >= set(_COLUMNS):
+        raise InvalidLiquidationError(f"raw_data lacks {', '.join(sorted(set(_COLUMNS) - fields.keys()))} of {_NAME}")
+    return fields
+
+
 def _liquidation(fields: dict[str, str]) -> Liquidation:
     contract = contract_of(fields["symbol"])
     for name in _TOKENS:
@@ -109,4 +128,4 @@ def _liquidation(fields: dict[str, str]) -> Liquidation:
     )
 
 
-FORMAT: Final = Format(_NAME, _recognises, _reader)
+FORMAT: Final = Format(_NAME, _recognises, _reader, _rereader)

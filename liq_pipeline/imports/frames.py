@@ -16,8 +16,7 @@ from liq_pipeline.errors import InvalidLiquidationError
 from liq_pipeline.exchanges import frames, instruments
 from liq_pipeline.exchanges.base import Adapter, FrameKind, Instruments, Rejection
 from liq_pipeline.exchanges.rows import milliseconds
-from liq_pipeline.imports.record import Format, Reader, Record, feed_of, source_of
-from liq_pipeline.liquidation import Market
+from liq_pipeline.imports.record import Format, Origin, Reader, Record, feed_of, source_of
 from liq_pipeline.streams import Entry
 
 _NAME: Final = "frames"
@@ -38,9 +37,10 @@ def _recognises(line: bytes) -> bool:
         return False
 
 
-def _reader(exchange: str, market: Market) -> Reader:
+def _reader(origin: Origin) -> Reader:
+    exchange, market, contracts, _ = origin
     feed = feed_of(exchange, market)
-    adapter, contracts = exchanges.adapter(feed), instruments.snapshot(exchange)
+    adapter = exchanges.adapter(feed)
     others = {
         other: (exchanges.adapter(other), instruments.snapshot(other.partition(":")[0]))
         for other in exchanges.FEEDS
@@ -96,4 +96,4 @@ def _venue_of(frame: bytes, others: Mapping[str, tuple[Adapter, Instruments]]) -
     return None
 
 
-FORMAT: Final = Format(_NAME, _recognises, _reader)
+FORMAT: Final = Format(_NAME, _recognises, _reader, _reader)

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from liq_pipeline.errors import ImportRefusedError
+from liq_pipeline.exchanges import instruments
 from liq_pipeline.exchanges.base import Rejection
 from liq_pipeline.imports.formats import FORMATS
 from liq_pipeline.imports.lines import MAX_LINE, Line, open_text, read_lines
-from liq_pipeline.imports.record import Format, Reader, Record, source_of
+from liq_pipeline.imports.record import Format, Origin, Reader, Record, source_of
 from liq_pipeline.imports.window import Window, day_of
 from liq_pipeline.liquidation import Market, in_the_future
 from liq_pipeline.settings import Settings
@@ -103,7 +104,7 @@ def import_file(
     Raises ImportRefusedError, with nothing landed, if the file holds nothing of this format, exchange and market.
     Rows of days that settings exclude are counted in the report and not landed; all other rows are.
     """
-    reader = format_.reader(exchange, market)
+    reader = format_.reader(Origin(exchange, market, instruments.snapshot(exchange)))
     report = ImportReport()
     with open_text(path) as file:
         lines = read_lines(file)

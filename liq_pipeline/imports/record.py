@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from liq_pipeline.exchanges.base import Rejection
+from liq_pipeline.exchanges.base import Instruments, Rejection
 from liq_pipeline.liquidation import Market
 from liq_pipeline.streams import Entry
 
@@ -20,6 +20,18 @@ class Record(NamedTuple):
     """UTC milliseconds, where the line says so."""
     elsewhere: int = 0
     """Liquidations of the exchange's other market, which shares a topic with the one asked for."""
+    matched: bool = True
+    """False where the format lacks a field of the identity, so that its rows cannot be told from another source's."""
+
+
+class Origin(NamedTuple):
+    """What is known of a file's rows before the first is read."""
+
+    exchange: str
+    market: Market
+    instruments: Instruments
+    contract: str | None = None
+    """For formats whose rows do not name their contract."""
 
 
 Reader = Callable[[bytes], Record]
@@ -33,8 +45,12 @@ class Format:
     name: str
     recognises: Callable[[bytes], bool]
     """Whether a line can only be of this format: how a file given with the wrong ``--format`` is named."""
-    reader: Callable[[str, Market], Reader]
-    """The reader for an exchange and market; raises ImportRefusedError if the format has no data of theirs."""
+    reader: Callable[[Origin], Reader]
+    """The reader of lines of a file; raises ImportRefusedError if it has none of that market."""
+    rereader: Callable[[Origin], Reader]
+    """The reader of what was stored as ``raw_data``: the same rows again, as today's parser understands them."""
+    contract_in: Callable[[str], str | None] | None = None
+    """The contract named by a file's name, for formats whose rows do not name it; None where rows do."""
 
 
 def source_of(name: str) -> str:

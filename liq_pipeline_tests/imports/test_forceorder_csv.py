@@ -9,12 +9,12 @@ from liq_pipeline.errors import ImportRefusedError, InvalidLiquidationError
 from liq_pipeline.exchanges import adapter
 from liq_pipeline.exchanges.instruments import StaticInstruments
 from liq_pipeline.imports.forceorder_csv import FORMAT, contract_of
-from liq_pipeline.imports.record import Record
+from liq_pipeline.imports.record import Origin, Record
 from liq_pipeline.liquidation import Liquidation, Market, PriceKind, Side
 
 ROW = "LRC,SELL,LIMIT,IOC,226,0.16815,0.17057,FILLED,226,226,1737908829829,38.0019"
 NAMES = ("symbol", "side", "type", "tif", "quantity", "price", "average", "status", "last", "filled", "time", "usd")
-READ = FORMAT.reader("binance", Market.LINEAR)
+READ = FORMAT.reader(Origin("binance", Market.LINEAR, StaticInstruments()))
 
 
 def _row(**changed: str) -> bytes:
@@ -163,7 +163,7 @@ def test_bytes_that_are_no_utf8_are_named() -> None:
 @pytest.mark.parametrize(("exchange", "market"), [("bybit", Market.LINEAR), ("binance", Market.INVERSE)])
 def test_only_linear_contracts_of_binance_come_in_this_format(exchange: str, market: Market) -> None:
     with pytest.raises(ImportRefusedError, match="use --exchange binance --market linear"):
-        FORMAT.reader(exchange, market)
+        FORMAT.reader(Origin(exchange, market, StaticInstruments()))
 
 
 @given(st.binary(max_size=200).filter(lambda line: b"\n" not in line))

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from liq_pipeline.exchanges.instruments import snapshot
 from liq_pipeline.imports.frames import FORMAT
-from liq_pipeline.imports.record import Record
+from liq_pipeline.imports.record import Origin, Record
 from liq_pipeline.liquidation import Market
 
 BINANCE = (
@@ -27,7 +28,7 @@ FRAMES = {"binance": BINANCE, "bybit": BYBIT, "okx": OKX}
 
 
 def _read(line: bytes, exchange: str = "binance", market: Market = Market.LINEAR) -> Record:
-    return FORMAT.reader(exchange, market)(line)
+    return FORMAT.reader(Origin(exchange, market, snapshot(exchange)))(line)
 
 
 @pytest.mark.parametrize(("exchange", "count"), [("binance", 1), ("bybit", 2), ("okx", 1)])
