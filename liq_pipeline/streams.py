@@ -9,7 +9,7 @@ Fields of an entry, all text but for the payloads:
 ``liq:coverage:{feed}``     ``connection``, ``from``, ``to`` (UTC ms), ``part``, ``parts``; see ``covered``
 ``liq:feed:{feed}``         a hash; see collector/health.py
 ``liq:lease:{feed}``        a string; see collector/lease.py
-``liq:instruments:{feed}``  a string, the last instrument list read; see collector/instruments.py
+``liq:instruments:{feed}``  a string, the last instrument list read; see exchanges/instruments.py
 """
 
 from __future__ import annotations
@@ -47,6 +47,11 @@ def feed_key(feed: str) -> str:
 def lease_key(feed: str) -> str:
     """Held, and renewed, by whichever collector is collecting a feed; gone when none is."""
     return f"liq:lease:{feed}"
+
+
+def instruments_key(feed: str) -> str:
+    """The string with the list a feed's venue last gave, for the collector's next start and for the loader."""
+    return f"liq:instruments:{feed}"
 
 
 class Entry(NamedTuple):

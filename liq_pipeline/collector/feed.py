@@ -19,6 +19,7 @@ from liq_pipeline.collector.landing import Landing
 from liq_pipeline.collector.line import Line
 from liq_pipeline.collector.timing import Timing
 from liq_pipeline.exchanges.base import Adapter, FrameKind, Parsed, Rejection
+from liq_pipeline.exchanges.instruments import Listed
 from liq_pipeline.exchanges.urls import connect_url
 from liq_pipeline.liquidation import FUTURE_GRACE_MS, in_the_future
 from liq_pipeline.settings import Settings
@@ -174,7 +175,7 @@ class Feed:
     async def _first_symbols(self) -> tuple[str, ...]:
         """The contracts to subscribe; waits for the venue's list only where there is no other way to name them."""
         if cached := await load_cache(self._redis, self.name):
-            self.instruments.learn(cached, "cache")
+            self.instruments.learn(cached.contracts, "cache", cached.fetched_at)
         if not self._adapter.needs_symbols or self._settings.symbols:
             return self._symbols()
         failures = 0
@@ -219,8 +220,9 @@ class Feed:
             self._list_error = f"instruments: {error}"
             return False
         self._list_error = None
-        self.instruments.learn(contracts, "venue")
-        await save_cache(self._redis, self.name, contracts)
+        seen = now_ms()
+        self.instruments.learn(contracts, "venue", seen)
+        await save_cache(self._redis, self.name, Listed(seen, list(self.instruments.listed)))
         waiting, self._unknown = list(self._unknown), deque(maxlen=_KEPT_UNKNOWN)
         for received_at, frame in waiting:
             # Its rejection is recorded already; what can be understood now lands besides.

@@ -10,10 +10,11 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from liq_pipeline.collector.connection import is_loopback, now_ms
+from liq_pipeline.collector.connection import is_loopback
 from liq_pipeline.errors import InvalidLiquidationError
 from liq_pipeline.exchanges.base import Adapter, Contract
-from liq_pipeline.exchanges.instruments import snapshot
+from liq_pipeline.exchanges.instruments import Listed, read_listed, snapshot
+from liq_pipeline.streams import instruments_key
 
 _MAX_PAGES: Final = 100
 _TIMEOUT_SECONDS: Final = 15.0
@@ -21,11 +22,6 @@ _TIMEOUT_SECONDS: Final = 15.0
 
 class ListUnavailableError(Exception):
     """The venue's instrument list could not be read; the text says why."""
-
-
-class _Cached(msgspec.Struct):
-    fetched_at: int
-    contracts: list[Contract]
 
 
 class LiveInstruments:
@@ -44,23 +40,18 @@ class LiveInstruments:
         self.missed = asyncio.Event()
         """Set when a contract was asked for that is not known."""
 
-    def get(self, contract: str) -> Contract | None:
-        found = self._known.get(contract)
+    def get(self, contract: str, time: int) -> Contract | None:
+        found = self._known.get(contract, time)
         if found is None:
             self.misses += 1
             self.missed.set()
         return found
 
-    def learn(self, contracts: list[Contract], source: str) -> None:
-        """Take over a newer list."""
-        self._known = self._known.merged(contracts)
-        self.listed = tuple(contracts)
+    def learn(self, contracts: list[Contract], source: str, seen_ms: int) -> None:
+        """Take over a list that the venue gave at ``seen_ms``: it holds from then on, and sizes before it stay."""
+        self._known = self._known.merged(self._known.news(contracts, seen_ms))
+        self.listed = tuple(self._known.get(contract.name, seen_ms) or contract for contract in contracts)
         self.source = source
-
-
-def cache_key(feed: str) -> str:
-    """Where the last list read of a feed is kept in Redis."""
-    return f"liq:instruments:{feed}"
 
 
 async def fetch(adapter: Adapter, rest_url: str) -> list[Contract]:
@@ -88,18 +79,17 @@ async def fetch(adapter: Adapter, rest_url: str) -> list[Contract]:
     return contracts
 
 
-async def load_cache(redis: Redis, feed: str) -> list[Contract]:
-    """The list kept in Redis; empty if there is none, or Redis is away."""
+async def load_cache(redis: Redis, feed: str) -> Listed | None:
+    """The list kept in Redis; None if there is none, or Redis is away."""
     try:
-        value = await redis.get(cache_key(feed))
-        return msgspec.json.decode(value, type=_Cached).contracts if value else []
-    except (RedisError, OSError, msgspec.DecodeError):
-        return []
+        return read_listed(await redis.get(instruments_key(feed)))
+    except (RedisError, OSError):
+        return None
 
 
-async def save_cache(redis: Redis, feed: str, contracts: list[Contract]) -> None:
-    """Keep the list for the next start; a Redis that is away only costs that start its freshness."""
+async def save_cache(redis: Redis, feed: str, listed: Listed) -> None:
+    """Keep the list for the next start and for the loader; a Redis that is away only costs their freshness."""
     try:
-        await redis.set(cache_key(feed), msgspec.json.encode(_Cached(now_ms(), contracts)))
+        await redis.set(instruments_key(feed), msgspec.json.encode(listed))
     except (RedisError, OSError):
         return

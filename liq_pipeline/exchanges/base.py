@@ -53,17 +53,19 @@ class Parsed(NamedTuple):
 
 @dataclass(frozen=True)
 class Contract:
-    """How many coins, or US dollars for inverse contracts, one contract is."""
+    """How many coins, or US dollars for inverse contracts, one contract is, from ``since`` (UTC milliseconds) on."""
 
     name: str
     market: Market
     size: Decimal
+    since: int = 0
 
 
 class Instruments(Protocol):
     """The contract sizes known for a venue; adapters of venues that trade in contracts ask it."""
 
-    def get(self, contract: str) -> Contract | None: ...
+    def get(self, contract: str, time: int) -> Contract | None:
+        """The contract as it was at ``time``, UTC milliseconds; None where its size is unknown."""
 
 
 class Listing(NamedTuple):
@@ -84,7 +86,8 @@ class InstrumentsEndpoint:
 class Adapter(Protocol):
     """One venue and market, as pure data and functions.
 
-    ``parse`` never raises for bad input: what it cannot understand comes back as rejections.
+    ``parse`` never raises for bad input: what it cannot understand comes back as rejections. ``ordinal`` is where the
+    counting of identical rows starts: a frame that was narrowed to its second such row is read again with 1.
     """
 
     @property
@@ -144,7 +147,7 @@ class Adapter(Protocol):
         ``symbols`` may be the venue's contracts or canonical symbols.
         """
 
-    def parse(self, frame: bytes, instruments: Instruments) -> Parsed: ...
+    def parse(self, frame: bytes, instruments: Instruments, *, ordinal: int = 0) -> Parsed: ...
 
     def parse_instruments(self, body: bytes) -> Listing:
         """The contracts in a reply of ``instruments_endpoint``; raises InvalidLiquidationError if it is none."""

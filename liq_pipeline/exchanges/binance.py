@@ -222,21 +222,21 @@ class BinanceAdapter:
     def parse_instruments(self, body: bytes) -> Listing:
         raise InvalidLiquidationError("Binance's instruments are not needed and not read")
 
-    def parse(self, frame: bytes, instruments: Instruments) -> Parsed:
+    def parse(self, frame: bytes, instruments: Instruments, *, ordinal: int = 0) -> Parsed:
         try:
             decoded = _decode(frame)
             event = decoded.data or decoded
             order = event.o
             if order is not None and event.e == "forceOrder" and frames.storable(frame):
                 liquidation = from_force_order_row(
-                    order.s, order.S, order.p, order.ap, order.z, order.T, market=self.market
+                    order.s, order.S, order.p, order.ap, order.z, order.T, market=self.market, ordinal=ordinal
                 )
                 return Parsed(_LIQUIDATIONS, (Landed(liquidation, frame),))
         except (msgspec.DecodeError, InvalidLiquidationError, RecursionError, ValueError):
             pass
-        return self._explain(frame)
+        return self._explain(frame, ordinal)
 
-    def _explain(self, frame: bytes) -> Parsed:
+    def _explain(self, frame: bytes, ordinal: int) -> Parsed:
         """Everything but the common frame: control frames, acknowledgements, lists, and what is wrong with the rest."""
         try:
             value = frames.read(frame)
@@ -248,23 +248,23 @@ class BinanceAdapter:
             return frames.refused(refusal, frame)
         data = value.get("data", value)
         if isinstance(data, list):
-            return self._list(frame, data)
+            return self._list(frame, data, ordinal)
         if isinstance(data, dict):
             if data.get("e") == "markPriceUpdate":
                 return Parsed(FrameKind.CONTROL)
             if data.get("e") == "forceOrder":
-                return frames.gather([data], [frame], self._row, frame)
+                return frames.gather([data], [frame], self._row, frame, ordinal)
         if "result" in value and "id" in value:
             return Parsed(FrameKind.ACK)
         return frames.invalid("the frame is neither a liquidation nor an answer of Binance", frame)
 
-    def _list(self, frame: bytes, data: list[Any]) -> Parsed:
+    def _list(self, frame: bytes, data: list[Any], ordinal: int) -> Parsed:
         """Several events in one frame; none is documented, but nothing is lost if the venue begins to."""
         if len(data) <= 1:
-            return frames.gather(data, [frame] * len(data), self._row, frame)
+            return frames.gather(data, [frame] * len(data), self._row, frame, ordinal)
         envelope = frames.fields(frame)
         raws = [frames.narrowed(envelope, "data", element) for element in frames.rows(envelope["data"])]
-        return frames.gather(data, raws, self._row, frame)
+        return frames.gather(data, raws, self._row, frame, ordinal)
 
     def _row(self, event: Any, ordinal: int) -> Liquidation:
         order = event.get("o") if isinstance(event, dict) and event.get("e") == "forceOrder" else None

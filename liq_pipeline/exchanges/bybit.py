@@ -219,20 +219,18 @@ class BybitAdapter:
         except InvalidLiquidationError:
             return False
 
-    def parse(self, frame: bytes, instruments: Instruments) -> Parsed:
+    def parse(self, frame: bytes, instruments: Instruments, *, ordinal: int = 0) -> Parsed:
         try:
             decoded = _decode(frame)
             if decoded.topic.startswith(_TOPIC) and len(decoded.data) == 1 and frames.storable(frame):
                 row = decoded.data[0]
-                return Parsed(
-                    _LIQUIDATIONS,
-                    (Landed(from_row(row.s, row.S, row.p, row.v, row.T, market=self.market), frame),),
-                )
+                liquidation = from_row(row.s, row.S, row.p, row.v, row.T, market=self.market, ordinal=ordinal)
+                return Parsed(_LIQUIDATIONS, (Landed(liquidation, frame),))
         except (msgspec.DecodeError, InvalidLiquidationError, RecursionError, ValueError):
             pass
-        return self._explain(frame)
+        return self._explain(frame, ordinal)
 
-    def _explain(self, frame: bytes) -> Parsed:
+    def _explain(self, frame: bytes, ordinal: int) -> Parsed:
         """Frames of several rows, of old dialects, answers to us, and what is wrong with the rest."""
         try:
             value = frames.read(frame)
@@ -242,7 +240,7 @@ class BybitAdapter:
             return frames.invalid("the frame is not a JSON object", frame)
         topic = value.get("topic")
         if isinstance(topic, str) and topic.startswith((_TOPIC, _OLD_TOPIC)):
-            return self._rows(frame, topic, value.get("data"))
+            return self._rows(frame, topic, value.get("data"), ordinal)
         if value.get("success") is False:
             return frames.refused(f"Bybit refused: {rows.shown(value.get('ret_msg'), 300)}", frame)
         if value.get("op") == "pong" or value.get("ret_msg") == "pong":
@@ -251,15 +249,15 @@ class BybitAdapter:
             return Parsed(FrameKind.ACK)
         return frames.invalid("the frame is neither a liquidation nor an answer of Bybit", frame)
 
-    def _rows(self, frame: bytes, topic: str, data: object) -> Parsed:
+    def _rows(self, frame: bytes, topic: str, data: object, ordinal: int) -> Parsed:
         build = self._all_row if topic.startswith(_TOPIC) else self._old_row
         if not isinstance(data, list):
-            return frames.gather([data], [frame], build, frame)
+            return frames.gather([data], [frame], build, frame, ordinal)
         if len(data) <= 1:
-            return frames.gather(data, [frame] * len(data), build, frame)
+            return frames.gather(data, [frame] * len(data), build, frame, ordinal)
         envelope = frames.fields(frame)
         raws = [frames.narrowed(envelope, "data", element) for element in frames.rows(envelope["data"])]
-        return frames.gather(data, raws, build, frame)
+        return frames.gather(data, raws, build, frame, ordinal)
 
     def _all_row(self, row: Any, ordinal: int) -> Liquidation:
         row = _object(row)

@@ -110,8 +110,8 @@ def refused(reason: str, frame: bytes) -> Parsed:
     return Parsed(FrameKind.REFUSED, (), (Rejection(reason, frame),))
 
 
-def gather(items: Sequence[Any], raws: Sequence[bytes], build: Build, frame: bytes) -> Parsed:
-    """Every row of a frame as a liquidation or a rejection, identical rows numbered by their ordinal.
+def gather(items: Sequence[Any], raws: Sequence[bytes], build: Build, frame: bytes, first: int = 0) -> Parsed:
+    """Every row of a frame as a liquidation or a rejection, identical rows numbered from the ordinal ``first`` on.
 
     ``raws`` are the frames narrowed to each item.
     """
@@ -124,7 +124,7 @@ def gather(items: Sequence[Any], raws: Sequence[bytes], build: Build, frame: byt
             continue
         try:
             liquidation = build(item, 0)
-            ordinal = seen.get(liquidation.event_id, 0)
+            ordinal = seen.get(liquidation.event_id, first)
             seen[liquidation.event_id] = ordinal + 1
             landed.append(Landed(build(item, ordinal) if ordinal else liquidation, raw))
         except InvalidLiquidationError as error:

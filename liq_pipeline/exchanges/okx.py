@@ -134,9 +134,9 @@ def from_row(
     dialect.check(time)
     price = rows.decimal_text("price bkPx", price)
     size = rows.decimal_text("size sz", size)
-    known = instruments.get(contract)
+    known = instruments.get(contract, time)
     if known is None and contract[-1] != "P":
-        known = instruments.get(contract[:-6] + "SWAP")
+        known = instruments.get(contract[:-6] + "SWAP", time)
     if known is None:
         raise InvalidLiquidationError(f"the contract value of {contract!a} is unknown: reparse once the venue lists it")
     if known.market is not market:
@@ -197,23 +197,25 @@ class OkxAdapter:
             raise InvalidLiquidationError(f"OKX's instruments reply is no list: {rows.shown(body[:200])}")
         return Listing([contract for entry in listed if (contract := _contract(entry)) is not None], None)
 
-    def parse(self, frame: bytes, instruments: Instruments) -> Parsed:
+    def parse(self, frame: bytes, instruments: Instruments, *, ordinal: int = 0) -> Parsed:
         try:
             decoded = _decode(frame)
             if decoded.arg.channel == "liquidation-orders" and len(decoded.data) == 1 and frames.storable(frame):
                 listed = decoded.data[0]
                 if len(listed.details) == 1:
                     row = listed.details[0]
-                    liquidation = from_row(listed.instId, row.posSide, row.side, row.bkPx, row.sz, row.ts, instruments)
+                    liquidation = from_row(
+                        listed.instId, row.posSide, row.side, row.bkPx, row.sz, row.ts, instruments, ordinal=ordinal
+                    )
                     return Parsed(_LIQUIDATIONS, (Landed(liquidation, frame),))
         except (msgspec.DecodeError, InvalidLiquidationError, RecursionError, ValueError):
             pass
         if frame == b"pong":
             return Parsed(FrameKind.PONG)
-        return _explain(frame, instruments)
+        return _explain(frame, instruments, ordinal)
 
 
-def _explain(frame: bytes, instruments: Instruments) -> Parsed:
+def _explain(frame: bytes, instruments: Instruments, first: int) -> Parsed:
     """Frames of several rows, of old dialects, answers to us, and what is wrong with the rest."""
     try:
         value = frames.read(frame)
@@ -234,25 +236,27 @@ def _explain(frame: bytes, instruments: Instruments) -> Parsed:
         return Parsed(FrameKind.CONTROL)
     data = value.get("data")
     if value.get("table") in ("swap/liquidation", "futures/liquidation"):
-        return _flat(frame, data, lambda row, ordinal: _v3_row(row, instruments, ordinal))
+        return _flat(frame, data, lambda row, ordinal: _v3_row(row, instruments, ordinal), first)
     if channel == "liquidations":
         contract = arg.get("instId")
-        return _flat(frame, data, lambda row, ordinal: _detail_row((contract, row), instruments, LIQUIDATIONS, ordinal))
+        return _flat(
+            frame, data, lambda row, ordinal: _detail_row((contract, row), instruments, LIQUIDATIONS, ordinal), first
+        )
     if channel == "liquidation-orders":
-        return _nested(frame, data, instruments)
+        return _nested(frame, data, instruments, first)
     return frames.invalid("the frame is neither a liquidation nor an answer of OKX", frame)
 
 
-def _flat(frame: bytes, data: object, build: frames.Build) -> Parsed:
+def _flat(frame: bytes, data: object, build: frames.Build, first: int) -> Parsed:
     if not isinstance(data, list) or len(data) <= 1:
         items = data if isinstance(data, list) else [data]
-        return frames.gather(items, [frame] * len(items), build, frame)
+        return frames.gather(items, [frame] * len(items), build, frame, first)
     envelope = frames.fields(frame)
     raws = [frames.narrowed(envelope, "data", element) for element in frames.rows(envelope["data"])]
-    return frames.gather(data, raws, build, frame)
+    return frames.gather(data, raws, build, frame, first)
 
 
-def _nested(frame: bytes, data: object, instruments: Instruments) -> Parsed:
+def _nested(frame: bytes, data: object, instruments: Instruments, first: int) -> Parsed:
     """Rows within instruments: an instrument that cannot be read is one row, and rejected as that."""
     if not isinstance(data, list):
         return frames.invalid("data is not a list", frame)
@@ -271,7 +275,9 @@ def _nested(frame: bytes, data: object, instruments: Instruments) -> Parsed:
             raws.append(frames.narrowed(envelope, "data", frames.narrowed(members, "details", part)))
     if len(items) == 1:
         raws = [frame]
-    return frames.gather(items, raws, lambda item, ordinal: _detail_row(item, instruments, ORDERS, ordinal), frame)
+    return frames.gather(
+        items, raws, lambda item, ordinal: _detail_row(item, instruments, ORDERS, ordinal), frame, first
+    )
 
 
 def _detail_row(item: tuple[Any, Any], instruments: Instruments, dialect: Dialect, ordinal: int) -> Liquidation:

@@ -154,13 +154,12 @@ def check(venue: str, parsed: Parsed) -> None:
         assert Decimal(liquidation.quantity) > 0
         assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", liquidation.event_id)
         assert "\x00" not in json.dumps(json.loads(raw.decode()), ensure_ascii=False)
-        again = wire.parse(venue, raw)
+        again = wire.parse(venue, raw, ordinal=liquidation.ordinal)
         assert not again.rejections
         (alone,) = again.landed
         assert alone.raw == raw
-        assert alone.liquidation.ordinal == 0
-        if liquidation.ordinal == 0:
-            assert alone.liquidation == liquidation
+        assert alone.liquidation == liquidation
+        assert wire.parse(venue, raw).landed[0].liquidation.ordinal == 0
 
 
 junk = st.one_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from decimal import Decimal
 
 import pytest
@@ -13,6 +14,8 @@ from liq_pipeline.exchanges.base import Contract
 from liq_pipeline.exchanges.urls import connect_url
 from liq_pipeline.liquidation import Market
 
+NOW = 1_800_000_000_000
+AS_OF = 1_774_915_200_000  # the snapshot's day, 2026-03-31
 QUERY = "streams=!forceOrder@arr/btcusdt@markPrice@1s"
 
 
@@ -66,18 +69,41 @@ def test_the_snapshot_knows_the_contracts_that_matter() -> None:
         "MUBARAK-USDT-SWAP": "100", "PEPE-USDT-SWAP": "10000000",
     }  # fmt: skip
     for name, size in known.items():
-        assert sizes.get(name) == Contract(name, Market.LINEAR, Decimal(size))
-    assert sizes.get("UNI-USD-SWAP") == Contract("UNI-USD-SWAP", Market.INVERSE, Decimal(10))
-    assert sizes.get("NOPE-USDT-SWAP") is None
+        assert sizes.get(name, NOW) == Contract(name, Market.LINEAR, Decimal(size), AS_OF)
+    assert sizes.get("UNI-USD-SWAP", NOW) == Contract("UNI-USD-SWAP", Market.INVERSE, Decimal(10), AS_OF)
+    assert sizes.get("NOPE-USDT-SWAP", NOW) is None
     assert len(sizes) > 300
     assert len(instruments.snapshot("bybit")) == 0
 
 
-def test_a_fetched_list_wins_over_the_snapshot_and_leaves_it_unchanged() -> None:
+def test_a_fetched_list_holds_from_when_it_was_seen_and_leaves_the_snapshot_unchanged() -> None:
     before = instruments.snapshot("okx")
-    merged = before.merged([Contract("BTC-USDT-SWAP", Market.LINEAR, Decimal(1))])
-    assert merged.get("BTC-USDT-SWAP") != before.get("BTC-USDT-SWAP")
-    assert merged.get("ETH-USDT-SWAP") == before.get("ETH-USDT-SWAP")
+    listed = [
+        Contract("BTC-USDT-SWAP", Market.LINEAR, Decimal(1)),
+        Contract("NEW-USDT-SWAP", Market.LINEAR, Decimal(5)),
+    ]
+    after = before.merged(before.news(listed, NOW))
+    assert _sizes(before, "BTC-USDT-SWAP", NOW) == ["0.01"]
+    assert _sizes(after, "BTC-USDT-SWAP", 0, AS_OF, NOW - 1, NOW, NOW + 1) == ["0.01", "0.01", "0.01", "1", "1"]
+    assert _sizes(after, "ETH-USDT-SWAP", 0, NOW) == ["0.1", "0.1"]
+    # Nothing earlier is known of it.
+    assert _sizes(after, "NEW-USDT-SWAP", 0, NOW) == ["5", "5"]
+    assert after.news(listed, NOW + 1) == []
+    assert pickle.loads(pickle.dumps(after)).get("BTC-USDT-SWAP", NOW) == after.get("BTC-USDT-SWAP", NOW)
+
+
+def test_a_size_that_returns_to_what_it_was_is_news_and_a_kept_list_keeps_its_dates() -> None:
+    known = instruments.StaticInstruments([Contract("A", Market.LINEAR, Decimal(1), 100)])
+    for size, seen in ((Decimal(2), 200), (Decimal(1), 300)):
+        known = known.merged(known.news([Contract("A", Market.LINEAR, size)], seen))
+    assert _sizes(known, "A", 50, 100, 199, 200, 299, 300) == ["1", "1", "1", "2", "2", "1"]
+    kept = [Contract("A", Market.LINEAR, Decimal(1), 300), Contract("B", Market.LINEAR, Decimal(7), 250)]
+    assert known.news(kept, 400) == [kept[1]]
+
+
+def _sizes(known: instruments.StaticInstruments, name: str, *times: int) -> list[str]:
+    found = [known.get(name, time) for time in times]
+    return [str(contract.size) if contract else "unknown" for contract in found]
 
 
 @pytest.mark.parametrize(

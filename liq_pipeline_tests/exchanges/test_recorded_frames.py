@@ -80,7 +80,7 @@ def test_side_price_size_and_time_are_those_tardis_publishes(name: str) -> None:
             size = Decimal(liquidation.quantity)
             if liquidation.exchange == "okx":
                 contract = liquidation.contract
-                value = instruments.snapshot("okx").get(re.sub(r"\d{6}$", "SWAP", contract))
+                value = instruments.snapshot("okx").get(re.sub(r"\d{6}$", "SWAP", contract), liquidation.time)
                 assert value is not None
                 amount = liquidation.value_usd if "-USD-" in contract else liquidation.quantity
                 size = Decimal(amount) / value.size

@@ -60,8 +60,8 @@ def without_missing(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not MISSING}
 
 
-def parse(feed: str, frame: bytes) -> Parsed:
-    return adapter(feed).parse(frame, instruments.snapshot(feed.partition(":")[0]))
+def parse(feed: str, frame: bytes, *, ordinal: int = 0) -> Parsed:
+    return adapter(feed).parse(frame, instruments.snapshot(feed.partition(":")[0]), ordinal=ordinal)
 
 
 def one(feed: str, frame: bytes) -> Liquidation:
