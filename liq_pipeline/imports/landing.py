@@ -170,10 +170,10 @@ def _batches(lines: Iterable[Line], reader: Reader, window: Window, report: Impo
 
 def _land(connection: Connection, batch: _Batch, exchange: str, source: str, now: int, report: ImportReport) -> None:
     with connection.transaction(), connection.cursor() as cursor:
-        inserted = insert_rows(connection, batch.entries, expect_new=not report.duplicate)
+        inserted = insert_rows(connection, batch.entries)
         rejected = batch.rejected + [
             _Rejected(batch.lines[index], now, Rejection(reason, batch.entries[index].raw))
-            for index, reason in inserted.refused
+            for index, reason in inserted.refused + inserted.conflicts
         ]
         cursor.executemany(_RECORD_REJECTION, [_row(item, exchange, source) for item in rejected])
     report.new += inserted.new

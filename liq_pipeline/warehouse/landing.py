@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, NamedTuple
 
+import numpy as np
 import psycopg
 from psycopg import errors
 
 from liq_pipeline.streams import Entry
-from liq_pipeline.warehouse import locks
+from liq_pipeline.warehouse import locks, unmatched
 from liq_pipeline.warehouse.connection import Connection
-from liq_pipeline.warehouse.payload import COLUMNS, encode
+from liq_pipeline.warehouse.payload import COLUMNS, HEADER, TRAILER, Encoded, Int64s, encode, joined
+from liq_pipeline.warehouse.present import present
+from liq_pipeline.warehouse.unmatched import ContractDay
 
 _DAY_MS: Final = 86_400_000
 _EPOCH: Final = date(1970, 1, 1).toordinal()
@@ -25,27 +28,29 @@ _REFUSED: Final = (
     OverflowError,
     struct.error,
     psycopg.DataError,
-    psycopg.IntegrityError,
+    errors.CheckViolation,
+    errors.NotNullViolation,
     errors.ProgramLimitExceeded,
     errors.StatementTooComplex,
 )
-_STAGE: Final = "CREATE TEMPORARY TABLE IF NOT EXISTS landing (LIKE liquidations_raw) ON COMMIT DELETE ROWS"
-_COPY_DIRECT: Final = f"COPY liquidations_raw ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
-_COPY_STAGED: Final = f"COPY landing ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
-_INSERT_STAGED: Final = f"""
-WITH fresh AS (
-    INSERT INTO liquidations_raw ({COLUMNS}) SELECT {COLUMNS} FROM landing
-    ON CONFLICT (time, event_id) DO NOTHING
-    RETURNING time
-)
-SELECT (time AT TIME ZONE 'UTC')::date, count(*) FROM fresh GROUP BY 1"""
+_COPY: Final = f"COPY {{}} ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
 _RAISE_VERSIONS: Final = """
 INSERT INTO day_state (day, raw_version) SELECT day, 1 FROM unnest(%s::date[]) AS day ORDER BY day
 ON CONFLICT (day) DO UPDATE SET raw_version = day_state.raw_version + 1"""
+_PRETEND: Final = (
+    "CREATE TEMPORARY TABLE IF NOT EXISTS pretended_rows (LIKE liquidations_raw INCLUDING CONSTRAINTS)",
+    "CREATE TEMPORARY TABLE IF NOT EXISTS pretended_keys"
+    " (time timestamptz, event_id uuid, exchange text, contract text, source text, PRIMARY KEY (time, event_id))",
+    "CREATE TEMPORARY TABLE IF NOT EXISTS pretended_days (LIKE unmatched_days INCLUDING INDEXES)",
+)
+_REMEMBER: Final = """
+INSERT INTO pretended_keys SELECT time, event_id, exchange, contract, source FROM pretended_rows"""
+# Late rows of a compressed chunk: TimescaleDB looks into its batches for the same key, and stops at 100,000 rows.
+_UNLIMITED: Final = "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
 
 
 class Refused(NamedTuple):
-    """An entry that cannot be a row: its position in what was given, and why."""
+    """An entry that does not land: its position in what was given, and why."""
 
     position: int
     reason: str
@@ -53,27 +58,39 @@ class Refused(NamedTuple):
 
 @dataclass
 class InsertReport:
-    """What became of the entries given: ``new + duplicate + len(refused)`` of them, ``days`` of the new ones."""
+    """What became of the entries given: each is new, duplicate, refused or in conflict; ``days`` of the new ones."""
 
     new: int = 0
     duplicate: int = 0
     days: Counter[date] = field(default_factory=Counter)
     refused: list[Refused] = field(default_factory=list)
+    """Those that cannot be a row."""
+    conflicts: list[Refused] = field(default_factory=list)
+    """Those of contracts and days where another source landed that they cannot be matched with."""
 
 
-class Rows(NamedTuple):
-    """Entries ready to land: ``rows`` are those that differ, with their positions among the ``given``.
-
-    ``payload`` is None when one of them cannot be encoded.
-    """
+@dataclass(frozen=True)
+class Rows:
+    """Entries ready to land, cheap to send to another process; repeats among the ``given`` are left out."""
 
     given: int
-    rows: Sequence[tuple[int, Entry]]
-    payload: bytes | None
+    matched: bool
+    """The entries' ``event_id`` is that of every other source of the venue."""
+    encoded: Encoded
+    positions: Int64s
+    """Per row its place among the given."""
+    contract_days: Sequence[ContractDay]
+    which: Int64s
+    """Per row its place in ``contract_days``."""
+    refused: Sequence[Refused]
+    """Those that cannot be encoded."""
 
 
-def prepare(entries: Iterable[Entry]) -> Rows:
-    """All that needs no database, so that it can be done while the database takes other rows."""
+def prepare(entries: Iterable[Entry], *, matched: bool = True) -> Rows:
+    """All that needs no database, so that it can be done in another thread or process.
+
+    ``matched`` is False for entries that lack a field of the identity.
+    """
     rows = list(enumerate(entries))
     given = len(rows)
     if len({entry.liquidation.event_id for _, entry in rows}) < given:
@@ -81,75 +98,128 @@ def prepare(entries: Iterable[Entry]) -> Rows:
         for row in rows:
             seen.setdefault((row[1].liquidation.time, row[1].liquidation.event_id), row)
         rows = list(seen.values())
-    try:
-        payload = encode([entry for _, entry in rows]) if rows else None
-    except _REFUSED:
-        payload = None
-    return Rows(given, rows, payload)
+    refused: list[Refused] = []
+    encoded = joined(_encoded(rows, refused))
+    unfit = {position for position, _ in refused}
+    fit = [row for row in rows if row[0] not in unfit] if unfit else rows
+    places: dict[tuple[str, str, int, str], int] = {}
+    which = [
+        places.setdefault((event.exchange, event.contract, event.time // _DAY_MS, source), len(places))
+        for _, (event, _, source, _) in fit
+    ]
+    contract_days = [ContractDay(exchange, contract, _date(day), source) for exchange, contract, day, source in places]
+    positions = np.array([position for position, _ in fit], np.int64)
+    return Rows(given, matched, encoded, positions, contract_days, np.array(which, np.int64), sorted(refused))
 
 
-def insert_rows(connection: Connection, entries: Iterable[Entry], *, expect_new: bool = True) -> InsertReport:
+def insert_rows(connection: Connection, entries: Iterable[Entry], *, matched: bool = True) -> InsertReport:
     """Land entries in the caller's transaction and raise ``raw_version`` of the days that got new rows.
 
-    An entry that is there already counts as duplicate; one that PostgreSQL refuses is reported, and the others land.
-    ``expect_new`` tries a straight COPY first, which is faster unless many are there already. One transaction at a
-    time lands rows: this waits until the others have committed.
+    An entry that is there already counts as duplicate; one that may not land is reported, and the others land. One
+    transaction at a time lands rows: this waits until the others have committed.
     """
-    return insert_prepared(connection, prepare(entries), expect_new=expect_new)
+    return insert_prepared(connection, prepare(entries, matched=matched))
 
 
-def insert_prepared(connection: Connection, prepared: Rows, *, expect_new: bool = True) -> InsertReport:
+def insert_prepared(connection: Connection, rows: Rows) -> InsertReport:
     """As ``insert_rows``, of what ``prepare`` made."""
     connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (locks.LANDING, 0))
-    report = InsertReport()
-    _land(connection, prepared.rows, prepared.payload, report, expect_new)
-    report.refused.sort()
-    report.new = report.days.total()
-    report.duplicate = prepared.given - report.new - len(report.refused)
+    connection.execute(_UNLIMITED)
+    report = _land(connection, rows, _REAL)
     if report.days:
         connection.execute(_RAISE_VERSIONS, (sorted(report.days),))
     return report
 
 
-def _land(
-    connection: Connection,
-    rows: Sequence[tuple[int, Entry]],
-    payload: bytes | None,
-    report: InsertReport,
-    expect_new: bool,
-) -> None:
-    """Land what can be landed, halving what is refused until the culprits are alone."""
-    if not rows:
-        return
-    entries = [entry for _, entry in rows]
+def count_new(connection: Connection, rows: Rows) -> InsertReport:
+    """What landing would report, without landing: temporary tables of the session remember what was pretended."""
+    with connection.transaction():
+        for statement in _PRETEND:
+            connection.execute(statement)
+        report = _land(connection, rows, _PRETENDED)
+        connection.execute(_REMEMBER)
+        connection.execute("TRUNCATE pretended_rows")
+    return report
+
+
+class _Target(NamedTuple):
+    """Where rows go, and where keys and the claims of unmatched sources are; the last of these takes new claims."""
+
+    rows: str
+    keys: Sequence[str]
+    claims: Sequence[str]
+
+
+_REAL: Final = _Target("liquidations_raw", ("liquidations_raw",), ("unmatched_days",))
+_PRETENDED: Final = _Target(
+    "pretended_rows", ("liquidations_raw", "pretended_keys"), ("unmatched_days", "pretended_days")
+)
+
+
+def _land(connection: Connection, rows: Rows, target: _Target) -> InsertReport:
+    report = InsertReport(refused=list(rows.refused))
+    wanted = _allowed(connection, rows, target, report)
+    for table in target.keys:
+        wanted = wanted[~present(connection, table, rows.encoded.times[wanted], rows.encoded.ids[wanted])]
+    landed = _copy(connection, rows, wanted, target.rows, report)
+    days, counts = np.unique(rows.encoded.times[landed] // _DAY_MS, return_counts=True)
+    report.days = Counter({_date(day): count for day, count in zip(days.tolist(), counts.tolist(), strict=True)})
+    if not rows.matched:
+        places = np.unique(rows.which[landed]).tolist()
+        unmatched.claim(connection, [rows.contract_days[place] for place in places], target.claims[-1])
+    report.refused.sort()
+    report.new = len(landed)
+    report.duplicate = rows.given - report.new - len(report.refused) - len(report.conflicts)
+    return report
+
+
+def _allowed(connection: Connection, rows: Rows, target: _Target, report: InsertReport) -> Int64s:
+    """The rows whose contract and day no other source keeps them from; the others are in the report."""
+    find = unmatched.claimed if rows.matched else unmatched.taken
+    refused = find(connection, rows.contract_days, target)
+    if not refused:
+        return np.arange(len(rows.positions))
+    reasons = [refused.get(each) for each in rows.contract_days]
+    may = np.array([reason is None for reason in reasons])[rows.which]
+    report.conflicts = [
+        Refused(int(rows.positions[row]), str(reasons[rows.which[row]])) for row in np.flatnonzero(~may)
+    ]
+    return np.flatnonzero(may)
+
+
+def _copy(connection: Connection, rows: Rows, wanted: Int64s, table: str, report: InsertReport) -> Int64s:
+    """The rows that could be stored, halving what PostgreSQL refuses until the culprits are alone."""
+    if not len(wanted):
+        return wanted
     try:
-        report.days += _copy(connection, entries, payload or encode(entries), expect_new)
+        with connection.transaction(), connection.cursor().copy(_COPY.format(table).encode()) as copy:
+            copy.write(HEADER)
+            for part in rows.encoded.parts(wanted):
+                copy.write(part)
+            copy.write(TRAILER)
+    except _REFUSED as error:
+        if len(wanted) > 1:
+            halves = np.array_split(wanted, 2)
+            return np.concatenate([_copy(connection, rows, half, table, report) for half in halves])
+        report.refused.append(Refused(int(rows.positions[wanted[0]]), _reason(error)))
+        return wanted[:0]
+    return wanted
+
+
+def _encoded(rows: Sequence[tuple[int, Entry]], refused: list[Refused]) -> list[Encoded]:
+    """The rows that can be encoded, halving the others until the culprits are alone."""
+    try:
+        return [encode([entry for _, entry in rows])]
     except _REFUSED as error:
         if len(rows) == 1:
-            report.refused.append(Refused(rows[0][0], _reason(error)))
-            return
+            refused.append(Refused(rows[0][0], _reason(error)))
+            return []
         middle = len(rows) // 2
-        _land(connection, rows[:middle], None, report, expect_new)
-        _land(connection, rows[middle:], None, report, expect_new)
+        return _encoded(rows[:middle], refused) + _encoded(rows[middle:], refused)
 
 
-def _copy(connection: Connection, entries: list[Entry], payload: bytes, expect_new: bool) -> Counter[date]:
-    """Rows that are new, by day."""
-    if expect_new:
-        try:
-            with connection.transaction(), connection.cursor().copy(_COPY_DIRECT) as copy:
-                copy.write(payload)
-        except errors.UniqueViolation:
-            pass
-        else:
-            days = Counter([entry.liquidation.time // _DAY_MS for entry in entries])
-            return Counter({date.fromordinal(_EPOCH + day): count for day, count in days.items()})
-    with connection.transaction():
-        connection.execute(_STAGE)
-        connection.execute("TRUNCATE landing")
-        with connection.cursor().copy(_COPY_STAGED) as copy:
-            copy.write(payload)
-        return Counter(dict(connection.execute(_INSERT_STAGED).fetchall()))
+def _date(day: int) -> date:
+    return date.fromordinal(_EPOCH + day)
 
 
 def _reason(error: Exception) -> str:

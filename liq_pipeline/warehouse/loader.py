@@ -112,15 +112,13 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _drain_stream(connection: Connection, client: redis.Redis, key: str, report: DrainReport) -> None:
-    expect_new = True
     with (
         closing(_ahead(backlog.uncommitted(client, key, report.until_ms))) as read,
         closing(_ahead(_batches(read, key))) as batches,
     ):
         for batch in batches:
-            landed = _commit(connection, key, batch, expect_new)
+            landed = _commit(connection, key, batch)
             backlog.acknowledge(client, key, batch.ids)
-            expect_new = landed.duplicate == 0
             _add(report, key, batch, landed)
 
 
@@ -162,10 +160,10 @@ def _batches(read: Iterator[list[backlog.Item]], key: str) -> Iterator[_Batch]:
         yield batch
 
 
-def _commit(connection: Connection, key: str, batch: _Batch, expect_new: bool) -> InsertReport:
+def _commit(connection: Connection, key: str, batch: _Batch) -> InsertReport:
     with connection.transaction():
-        landed = insert_prepared(connection, batch.rows, expect_new=expect_new) if batch.entries else InsertReport()
-        for position, reason in landed.refused:
+        landed = insert_prepared(connection, batch.rows) if batch.entries else InsertReport()
+        for position, reason in sorted(landed.refused + landed.conflicts):
             entry = batch.entries[position]
             exchange = entry.liquidation.exchange
             batch.rejections.append(

@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 import itertools
 import struct
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
@@ -26,26 +26,69 @@ COLUMNS: Final = (
     "limit_price, time, received_at, event_id, price, quantity, value_usd, raw_data"
 )
 _TEXTS: Final = ("exchange", "market", "contract", "symbol", "side", "price_kind", "source", "feed_semantics")
-_HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
-_TRAILER: Final = b"\xff\xff"
-_POSTGRES_EPOCH_MS: Final = 946_684_800_000
+HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+TRAILER: Final = b"\xff\xff"
+POSTGRES_EPOCH_MS: Final = 946_684_800_000
 _END_OF_DATES_MS: Final = 253_402_300_800_000
 """The year 10000: as far as Python's dates, and so the days everything is kept by, go."""
 _MAX_NUMBER_LENGTH: Final = 64
+Int64s: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+Ids: TypeAlias = np.ndarray[Any, np.dtype[np.void]]
 _Columns: TypeAlias = Mapping[str, Sequence[Any]]
 """The fields of Liquidation and of Entry, by name."""
 
 
-def encode(entries: Sequence[Entry]) -> bytes:
-    """The payload, to be sent with ``COPY … (COLUMNS) FROM STDIN (FORMAT BINARY)``.
+class Encoded(NamedTuple):
+    """Rows as ``COPY … (COLUMNS) FROM STDIN (FORMAT BINARY)`` takes them between HEADER and TRAILER."""
+
+    rows: bytes
+    offsets: Int64s
+    """Where each row begins, and at last where the last one ends."""
+    times: Int64s
+    """UTC milliseconds, per row."""
+    ids: Ids
+    """The event_id, per row."""
+
+    def parts(self, wanted: Int64s) -> Iterator[memoryview]:
+        """The bytes of the rows at these ascending places, in as few pieces as they lie in."""
+        first = np.flatnonzero(np.diff(wanted, prepend=-2) != 1)
+        last = np.append(first[1:], len(wanted)) - 1
+        rows = memoryview(self.rows)
+        for start, end in zip(wanted[first].tolist(), wanted[last].tolist(), strict=True):
+            yield rows[self.offsets[start] : self.offsets[end + 1]]
+
+
+def encode(entries: Sequence[Entry]) -> Encoded:
+    """The rows of the entries, in their order.
 
     Raises ValueError, OverflowError or struct.error when a value cannot be one of its column.
     """
+    if not entries:
+        return Encoded(b"", np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0, "V16"))
     events, *others = zip(*entries, strict=True)
     fields = zip(*map(msgspec.structs.astuple, events), strict=True)
     columns = dict(zip((*Liquidation.__struct_fields__, *Entry._fields[1:]), (*fields, *others), strict=True))
-    rows = zip(_labels(columns), _numbers(columns), columns["raw"], strict=True)
-    return b"".join((_HEADER, *itertools.chain.from_iterable(rows), _TRAILER))
+    times, ids = _times(columns["time"]), _ids(columns["event_id"])
+    pieces = (_labels(columns), _numbers(columns, times, ids), columns["raw"])
+    offsets = np.zeros(len(entries) + 1, np.int64)
+    for piece in pieces:
+        offsets[1:] += np.fromiter(map(len, piece), np.int64, len(entries))
+    rows = b"".join(itertools.chain.from_iterable(zip(*pieces, strict=True)))
+    return Encoded(rows, offsets.cumsum(), times, ids)
+
+
+def joined(parts: Sequence[Encoded]) -> Encoded:
+    """All their rows, in this order."""
+    if len(parts) == 1:
+        return parts[0]
+    begins = np.cumsum([0, *(len(part.rows) for part in parts)])
+    offsets = [part.offsets[:-1] + begin for part, begin in zip(parts, begins[:-1], strict=True)]
+    return Encoded(
+        b"".join(part.rows for part in parts),
+        np.concatenate([*offsets, begins[-1:]]),
+        np.concatenate([np.zeros(0, np.int64), *(part.times for part in parts)]),
+        np.concatenate([np.zeros(0, "V16"), *(part.ids for part in parts)]),
+    )
 
 
 def _labels(columns: _Columns) -> list[bytes]:
@@ -63,15 +106,12 @@ def _label(parser_version: int, ordinal: int, *texts: str) -> bytes:
     return b"".join((*parts, struct.pack(">iiih", 4, parser_version, 2, ordinal)))
 
 
-def _numbers(columns: _Columns) -> list[bytes]:
+def _numbers(columns: _Columns, times: Int64s, ids: Ids) -> list[bytes]:
     """Per row the columns of fixed width, and what comes before the text of its jsonb."""
     count = len(columns["raw"])
     absent = np.array([limit is None for limit in columns["limit_price"]])
     limits = _numeric(["0" if limit is None else limit for limit in columns["limit_price"]])
     prices, quantities, values = (_numeric(columns[name]) for name in ("price", "quantity", "value_usd"))
-    ids = bytes.fromhex("".join(columns["event_id"]).replace("-", ""))
-    if len(ids) != 16 * count:
-        raise ValueError("event_id is not a UUID")
     # A null limit is a length of -1 and no more: such a row starts at the last 4 bytes of its limit.
     null = np.dtype([("padding", f"V{limits.dtype.itemsize - 4}"), ("length", ">i4")])
     limits[absent] = np.array((b"", -1), null).view(limits.dtype)
@@ -94,9 +134,9 @@ def _numbers(columns: _Columns) -> list[bytes]:
     )
     rows["limit"], rows["price"], rows["quantity"], rows["value"] = limits, prices, quantities, values
     rows["time_length"] = rows["received_length"] = 8
-    rows["time"], rows["received"] = _timestamps(columns["time"]), _timestamps(columns["received_at"])
+    rows["time"], rows["received"] = _timestamps(times), _timestamps(_times(columns["received_at"]))
     rows["id_length"] = 16
-    rows["id"] = np.frombuffer(ids, dtype="V16")
+    rows["id"] = ids
     rows["raw_version"] = 1
     rows["raw_length"] = rows["raw_version"].itemsize + np.fromiter(map(len, columns["raw"]), np.int64, count)
     data, width = rows.tobytes(), rows.dtype.itemsize
@@ -105,11 +145,22 @@ def _numbers(columns: _Columns) -> list[bytes]:
     return [data[start:stop] for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
 
 
-def _timestamps(milliseconds: Sequence[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _ids(texts: Sequence[str]) -> Ids:
+    ids = bytes.fromhex("".join(texts).replace("-", ""))
+    if len(ids) != 16 * len(texts):
+        raise ValueError("event_id is not a UUID")
+    return np.frombuffer(ids, "V16")
+
+
+def _times(milliseconds: Sequence[int]) -> Int64s:
     times = np.array(milliseconds, dtype=np.int64)
-    if len(times) and (times.min() < 0 or times.max() >= _END_OF_DATES_MS):
+    if times.min() < 0 or times.max() >= _END_OF_DATES_MS:
         raise ValueError(f"time {times.min() if times.min() < 0 else times.max()} ms is not between 1970 and 9999")
-    return (times - _POSTGRES_EPOCH_MS) * 1000
+    return times
+
+
+def _timestamps(milliseconds: Int64s) -> Int64s:
+    return (milliseconds - POSTGRES_EPOCH_MS) * 1000
 
 
 def _numeric(numbers: Sequence[str]) -> np.ndarray[Any, np.dtype[Any]]:
@@ -127,8 +178,8 @@ def _numeric(numbers: Sequence[str]) -> np.ndarray[Any, np.dtype[Any]]:
     whole = parts.struct.field("field_0").cast(pl.UInt64).to_numpy()
     fraction = parts.struct.field("field_1").fill_null("")
     scale = fraction.str.len_bytes().to_numpy()
-    before = max(1, -(-len(str(whole.max())) // 4)) if len(whole) else 1
-    after = -(-int(scale.max()) // 4) if len(scale) else 0
+    before = -(-len(str(whole.max())) // 4)
+    after = -(-int(scale.max()) // 4)
     padded = fraction.str.pad_end(4 * after, "0")
     digits = np.zeros((len(numbers), before + after), dtype=">i2")
     for group in range(before):
