@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from liq_pipeline.errors import ImportRefusedError
@@ -17,3 +18,11 @@ def format_named(name: str) -> Format:
         return FORMATS[name]
     except KeyError:
         raise ImportRefusedError(f"{name!r} is not a known format; use {' or '.join(FORMATS)}") from None
+
+
+def recognise(head: Iterable[bytes]) -> str | None:
+    """The format the first lines of a file can only be of, by name; None if none of them tells."""
+    texts = list(head)
+    votes = {name: sum(map(format_.recognises, texts)) for name, format_ in FORMATS.items()}
+    name = max(votes, key=lambda name: votes[name])
+    return name if votes[name] else None

@@ -96,4 +96,4 @@ def _venue_of(frame: bytes, others: Mapping[str, tuple[Adapter, Instruments]]) -
     return None
 
 
-FORMAT: Final = Format(_NAME, _recognises, _reader, _reader)
+FORMAT: Final = Format(_NAME, _recognises, _reader, _reader, suffixes=(".jsonl", ".ndjson", ".json"))

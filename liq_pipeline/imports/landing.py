@@ -18,8 +18,8 @@ from typing import Final, NamedTuple
 from liq_pipeline.errors import ImportRefusedError
 from liq_pipeline.exchanges import instruments
 from liq_pipeline.exchanges.base import Rejection
-from liq_pipeline.imports.formats import FORMATS
-from liq_pipeline.imports.lines import MAX_LINE, Line, open_text, read_lines
+from liq_pipeline.imports import formats, sources
+from liq_pipeline.imports.lines import MAX_LINE, Line, read_lines
 from liq_pipeline.imports.record import Format, Origin, Reader, Record, source_of
 from liq_pipeline.imports.window import Window, day_of
 from liq_pipeline.liquidation import Market, in_the_future
@@ -106,8 +106,12 @@ def import_file(
     """
     reader = format_.reader(Origin(exchange, market, instruments.snapshot(exchange)))
     report = ImportReport()
-    with open_text(path) as file:
-        lines = read_lines(file)
+    found = sources.find(path, format_)
+    if len(found) != 1:
+        raise ImportRefusedError(f"{path} holds {len(found)} files; name one of them")
+    found[0].verify()
+    with found[0].open() as opened:
+        lines = read_lines(opened.file)
         head = list(itertools.islice(lines, _HEAD))
         _check_head(path, head, format_, reader)
         migrate.check(database_url)
@@ -123,10 +127,9 @@ def _check_head(path: Path, head: list[Line], format_: Format, reader: Reader) -
     records = [_record(line, reader) for line in head]
     if not head or any(record.entries or not record.rejections for record in records):
         return
-    if not any(format_.recognises(line.text) for line in head):
-        for other in FORMATS.values():
-            if any(other.recognises(line.text) for line in head):
-                raise ImportRefusedError(f"{path}: this file looks like {other.name}, not {format_.name}")
+    recognised = formats.recognise(line.text for line in head)
+    if recognised not in (None, format_.name):
+        raise ImportRefusedError(f"{path}: this file looks like {recognised}, not {format_.name}")
     if len(head) == _HEAD:
         reason = records[0].rejections[0].reason
         raise ImportRefusedError(

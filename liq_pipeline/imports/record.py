@@ -49,6 +49,8 @@ class Format:
     """The reader of lines of a file; raises ImportRefusedError if it has none of that market."""
     rereader: Callable[[Origin], Reader]
     """The reader of what was stored as ``raw_data``: the same rows again, as today's parser understands them."""
+    suffixes: tuple[str, ...] = (".csv",)
+    """How names of its files end, packed or not, to tell them from others in a folder."""
     contract_in: Callable[[str], str | None] | None = None
     """The contract named by a file's name, for formats whose rows do not name it; None where rows do."""
 

@@ -103,11 +103,13 @@ def test_what_cannot_be_imported_is_refused_in_one_line(
     assert len(captured.err.splitlines()) == 1
 
 
-def test_a_missing_file_and_a_folder_are_refused(liq: Liq, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_file_and_an_empty_folder_are_refused(
+    liq: Liq, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert liq(str(tmp_path / "none.csv"), *CSV) == 2
     assert "none.csv does not exist" in capsys.readouterr().err
     assert liq(str(tmp_path), *CSV) == 2
-    assert "is a directory" in capsys.readouterr().err
+    assert "holds no file of the kind" in capsys.readouterr().err
 
 
 def test_rows_of_the_other_market_are_named_not_landed(

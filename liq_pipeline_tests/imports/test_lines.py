@@ -4,14 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liq_pipeline.errors import ImportRefusedError
 from liq_pipeline.imports import lines
-from liq_pipeline.imports.lines import Line, open_text, read_lines
+from liq_pipeline.imports.lines import Line, read_lines
 
 
 def _read(path: Path, content: bytes) -> list[Line]:
     path.write_bytes(content)
-    with open_text(path) as file:
+    with path.open("rb") as file:
         return list(read_lines(file))
 
 
@@ -54,24 +53,3 @@ def test_lines_survive_the_file(tmp_path_factory: pytest.TempPathFactory, texts:
     with path.open("rb") as file:
         read = list(read_lines(file))
     assert [line.text for line in read][1:] == texts
-
-
-@pytest.mark.parametrize(
-    ("head", "kind"),
-    [
-        (b"\x1f\x8b\x08\x00", "gzip-compressed"),
-        (b"PK\x03\x04rest", "a zip archive"),
-        ("symbol,side".encode("utf-16"), "UTF-16 text"),
-        (bytes(range(9)) * 3 + b"\0" * 9, "binary"),
-    ],
-)
-def test_what_is_no_text_is_refused_with_its_kind(tmp_path: Path, head: bytes, kind: str) -> None:
-    with pytest.raises(ImportRefusedError, match=f"f is {kind}; unpack or convert"):
-        _read(tmp_path / "f", head)
-
-
-def test_a_missing_file_and_a_directory_are_refused_with_the_fix(tmp_path: Path) -> None:
-    with pytest.raises(ImportRefusedError, match="nowhere does not exist"):
-        open_text(tmp_path / "nowhere")
-    with pytest.raises(ImportRefusedError, match="is a directory; name one file"):
-        open_text(tmp_path)
