@@ -17,9 +17,9 @@ from liq_pipeline.cli.dagster_instance import dagster_instance
 from liq_pipeline.embedded.servers import Servers
 from liq_pipeline.errors import LiqError
 from liq_pipeline.settings import Settings
-from liq_pipeline.warehouse import migrate, reads
+from liq_pipeline.warehouse import migrate, reads, roles
 from liq_pipeline.warehouse.backlog import open_redis
-from liq_pipeline.warehouse.connection import connect
+from liq_pipeline.warehouse.connection import READER, connect
 from liq_pipeline.warehouse.day_state import read_states, stale
 from liq_pipeline.warehouse.landing_zone import stream_states
 
@@ -65,8 +65,9 @@ def _database(status: Status, settings: Settings, servers: Servers) -> None:
         status.servers["schema"] = f"version {version}, this program needs {migrate.required_version()}"
     migrate.check(servers.database_url)
     now = datetime.now(UTC)
-    with connect(servers.database_url) as connection:
+    with connect(servers.database_url, role=READER) as connection:
         status.servers["tables"] = reads.flavour(connection).text
+        status.servers["roles"] = roles.said(connection)
         states = read_states(connection, last=now.date())
         found = stale(states, settings)
         behind = reads.behind_rollups(connection, settings)

@@ -14,7 +14,7 @@ from liq_pipeline.dagster_defs.requests import shift_requests, stale_requests, y
 from liq_pipeline.dagster_defs.resources import Line
 from liq_pipeline.streams import REJECTED
 from liq_pipeline.warehouse.backlog import open_redis
-from liq_pipeline.warehouse.connection import connect
+from liq_pipeline.warehouse.connection import READER, connect
 from liq_pipeline.warehouse.day_state import read_states, stale
 from liq_pipeline.warehouse.landing_zone import stream_states
 from liq_pipeline.warehouse.reads import behind_rollups
@@ -80,7 +80,7 @@ def collector_is_starting(instance: dg.DagsterInstance) -> bool:
 def stale_days(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorResult:
     settings, servers = line.settings(), line.servers()
     now = datetime.now(UTC)
-    with connect(servers.database_url) as connection:
+    with connect(servers.database_url, role=READER) as connection:
         states = read_states(connection, last=now.date())
         behind = behind_rollups(connection, settings)
     asked: dict[str, str] = json.loads(context.cursor) if context.cursor else {}

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from liq_pipeline.dagster_defs import columns
 from liq_pipeline.dagster_defs.partitions import daily, window
-from liq_pipeline.warehouse.connection import connect
+from liq_pipeline.warehouse.connection import READER, connect
 
 OWNERS: Final = ("team:data-platform",)
 FORCE_TAG: Final = "liq/force"
@@ -87,7 +87,7 @@ def totals(database_url: str, table: str, day: date) -> Totals:
         usd=sql.Identifier(measure.usd),
     )
     start, end = window(day)
-    with connect(database_url) as connection:
+    with connect(database_url, role=READER) as connection:
         row = connection.execute(query, {"start": start, "end": end}).fetchone()
     assert row is not None
     return Totals(int(row[0]), int(row[1]), row[2], *(value and value.isoformat() for value in row[3:]))

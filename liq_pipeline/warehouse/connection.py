@@ -13,7 +13,16 @@ from liq_pipeline.errors import ServerError
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
+OWNER: Final = "liq_pipeline"
+LOADER: Final = "liq_loader"
+READER: Final = "liq_reader"
+"""Roles that ``sql/roles.sql`` makes where it may."""
+
 _SETTINGS: Final = "-c timezone=UTC -c datestyle=ISO -c client_min_messages=warning"
+_BECOME: Final = """
+SELECT set_config('role', rolname, false) FROM pg_roles
+WHERE rolname = %(role)s AND pg_has_role(session_user, oid, %(right)s)
+    AND has_table_privilege(oid, to_regclass('schema_version'), 'SELECT')"""
 _FIXES: Final = (
     ("authentication failed", "correct the user and password in LIQ_DATABASE_URL"),
     ("no password supplied", "put the password into LIQ_DATABASE_URL"),
@@ -25,15 +34,16 @@ _FIXES: Final = (
 
 
 @contextmanager
-def connect(database_url: str, *, autocommit: bool = False) -> Iterator[Connection]:
+def connect(database_url: str, *, autocommit: bool = False, role: str | None = None) -> Iterator[Connection]:
     """A connection in UTC that is committed at the end, rolled back on an error, and always closed.
 
+    ``role`` gives up all rights but that role's, where the database has it and the user may.
     Raises ServerError when the server cannot be reached or logged in to, and when it goes away in between.
     """
     where = _where(database_url)
     try:
         connection = psycopg.connect(
-            database_url, autocommit=autocommit, connect_timeout=10, application_name="liq", options=_SETTINGS
+            database_url, autocommit=True, connect_timeout=10, application_name="liq", options=_SETTINGS
         )
     except psycopg.OperationalError as error:
         reason = _one_line(error, database_url)
@@ -41,11 +51,20 @@ def connect(database_url: str, *, autocommit: bool = False) -> Iterator[Connecti
         raise ServerError(f"{where}: {reason}: {fix}") from None
     try:
         with connection:
+            if role is not None:
+                # Before the first transaction, whose rollback would take it back.
+                connection.execute(_BECOME, {"role": role, "right": _right(connection)})
+            connection.autocommit = autocommit
             yield connection
     except psycopg.OperationalError as error:
         raise ServerError(
             f"{where}: {_one_line(error, database_url)}: what was not committed is repeated by the next run"
         ) from error
+
+
+def _right(connection: Connection) -> str:
+    """What lets a user take on a role: since PostgreSQL 16 a member may have been refused it."""
+    return "SET" if connection.info.server_version >= 160000 else "MEMBER"
 
 
 def _where(database_url: str) -> str:

@@ -23,7 +23,7 @@ import redis
 from liq_pipeline.settings import Settings
 from liq_pipeline.streams import REJECTED, Entry, decode_entry
 from liq_pipeline.warehouse import backlog, locks
-from liq_pipeline.warehouse.connection import Connection, connect
+from liq_pipeline.warehouse.connection import LOADER, Connection, connect
 from liq_pipeline.warehouse.landing import InsertReport, Refused, Rows, insert_prepared, insert_rows, prepare
 
 __all__ = ["DrainReport", "InsertReport", "Refused", "drain", "insert_rows"]
@@ -83,7 +83,7 @@ def drain(database_url: str, redis_url: str, settings: Settings, until: int | No
     with (
         _no_garbage_collection(),
         backlog.open_redis(redis_url) as client,
-        connect(database_url, autocommit=True) as connection,
+        connect(database_url, autocommit=True, role=LOADER) as connection,
         locks.session_lock(connection, locks.LOADER),
     ):
         now = backlog.now_ms(client)

@@ -15,7 +15,7 @@ from psycopg import errors
 
 import liq_pipeline
 from liq_pipeline.errors import SchemaError, ServerError
-from liq_pipeline.warehouse import locks
+from liq_pipeline.warehouse import locks, roles
 from liq_pipeline.warehouse.connection import Connection, connect
 
 MIN_SERVER: Final = 150000
@@ -59,6 +59,7 @@ def migrate(database_url: str, *, plain: bool = False) -> int:
                     timescaledb = not plain and _offer_timescaledb(connection, database_url)
                     for migration in migrations[current:]:
                         _apply(connection, migration, timescaledb)
+                roles.apply(connection)
         except errors.InsufficientPrivilege as error:
             raise ServerError(
                 f"role {connection.info.user} may not change database {connection.info.dbname}: "

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from liq_pipeline.dagster_defs.partitions import window
 from liq_pipeline.dagster_defs.tables import MEASURES
-from liq_pipeline.warehouse.connection import connect
+from liq_pipeline.warehouse.connection import READER, connect
 
 _FOLDER: Final = Path(__file__).parent
 # Without the parsed columns of one venue's identity, a fill and a limit price for instance, two liquidations of one
@@ -144,7 +144,7 @@ def judge_rollup(
 def _row(database_url: str, query: str, day: date, name: str = "", **parts: sql.Composable) -> tuple[Any, ...]:
     text = (_FOLDER / f"{query}.sql").read_text("utf-8")
     start, end = window(day)
-    with connect(database_url) as connection:
+    with connect(database_url, role=READER) as connection:
         row = connection.execute(
             sql.SQL(text).format(**parts), {"start": start, "end": end, "day": day, "name": name}
         ).fetchone()
