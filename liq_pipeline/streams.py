@@ -5,7 +5,8 @@ Written by the collector and replays, read by the loader and the live view; cont
 Fields of an entry, all text but for the payloads:
 
 ``liq:events:{exchange}``   ``event_id``, ``event`` (encode_event), ``received_at`` (UTC ms), ``source``, ``raw``
-``liq:rejected``            ``received_at`` (UTC ms), ``exchange``, ``reason``, ``frame``
+``liq:rejected``            ``received_at`` (UTC ms), ``exchange``, ``reason``, ``frame``, ``source``,
+                            ``market`` (may be empty)
 ``liq:coverage:{feed}``     ``connection``, ``from``, ``to`` (UTC ms), ``part``, ``parts``; see ``covered``
 ``liq:feed:{feed}``         a hash; see collector/health.py
 ``liq:lease:{feed}``        a string; see collector/lease.py

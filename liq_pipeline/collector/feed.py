@@ -134,7 +134,10 @@ class Feed:
         """Record a frame the WebSocket library refused to read."""
         self.health.counts["rejected"] += 1
         reason = f"the frame is larger than {MAX_FRAME_BYTES} bytes; it was not read"
-        self._landing.reject(reason, b"", exchange=self._adapter.exchange, received_at=received_at)
+        adapter = self._adapter
+        self._landing.reject(
+            reason, b"", exchange=adapter.exchange, received_at=received_at, source=self._source, market=adapter.market
+        )
 
     def claim(self, spans: Sequence[Span]) -> None:
         for span in spans:
@@ -168,7 +171,10 @@ class Feed:
             self._last_event_at = received_at
             self.health.counts["events"] += len(parsed.landed)
         self.health.counts["rejected"] += len(parsed.rejections)
-        self._landing.land(parsed, exchange=self._adapter.exchange, received_at=received_at, source=self._source)
+        adapter = self._adapter
+        self._landing.land(
+            parsed, exchange=adapter.exchange, received_at=received_at, source=self._source, market=adapter.market
+        )
 
     # Symbols and contract sizes.
 

@@ -20,6 +20,7 @@ from liq_pipeline import streams
 from liq_pipeline.collector.resp import Address, RedisAwayError, RedisConnection, RedisRefusedError, pack
 from liq_pipeline.errors import ServerError
 from liq_pipeline.exchanges.base import Parsed
+from liq_pipeline.liquidation import Market
 
 _log = logging.getLogger(__name__)
 
@@ -96,21 +97,27 @@ class Landing:
                 ) from None
         self.writer = asyncio.create_task(self._write_for_ever(), name="landing")
 
-    def land(self, parsed: Parsed, *, exchange: str, received_at: int, source: str) -> None:
-        """Queue everything a frame held. ``received_at`` is UTC milliseconds."""
+    def land(
+        self, parsed: Parsed, *, exchange: str, received_at: int, source: str, market: Market | None = None
+    ) -> None:
+        """Queue everything a frame held. ``received_at`` is UTC milliseconds, ``market`` that of its feed."""
         if parsed.landed:
             template, at = _event_template(exchange, source), b"%d" % received_at
             for liquidation, raw in parsed.landed:
                 identity, event = liquidation.event_id.encode(), streams.encode_event(liquidation)
                 self._queue(template % (len(identity), identity, len(event), event, len(at), at, len(raw), raw))
         for reason, frame in parsed.rejections:
-            self.reject(reason, frame, exchange=exchange, received_at=received_at)
+            self.reject(reason, frame, exchange=exchange, received_at=received_at, source=source, market=market)
 
-    def reject(self, reason: str, frame: bytes, *, exchange: str, received_at: int) -> None:
+    def reject(
+        self, reason: str, frame: bytes, *, exchange: str, received_at: int, source: str, market: Market | None = None
+    ) -> None:
         """Queue a record of something that was not understood."""
         fields = {
             b"received_at": b"%d" % received_at,
             b"exchange": exchange.encode(),
+            b"source": source.encode(),
+            b"market": b"" if market is None else market.encode(),
             b"reason": reason.encode(errors="backslashreplace"),
             b"frame": frame,
         }

@@ -90,6 +90,11 @@ def read_listed(value: bytes | str | None) -> Listed | None:
         return None
 
 
+def counts_contracts(exchange: str) -> bool:
+    """Whether the venue's sizes are numbers of contracts, so that its adapter asks how large those are."""
+    return exchange in _SNAPSHOTS
+
+
 @lru_cache
 def snapshot(exchange: str) -> StaticInstruments:
     """The contract sizes shipped with the package; empty for venues that trade in coins."""

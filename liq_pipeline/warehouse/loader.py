@@ -15,24 +15,23 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 import redis
 
+from liq_pipeline.liquidation import Source
 from liq_pipeline.settings import Settings
 from liq_pipeline.streams import REJECTED, Entry, decode_entry
-from liq_pipeline.warehouse import backlog, locks
+from liq_pipeline.warehouse import backlog, contract_sizes, locks, rejected
 from liq_pipeline.warehouse.connection import LOADER, Connection, connect
 from liq_pipeline.warehouse.landing import InsertReport, Refused, Rows, insert_prepared, insert_rows, prepare
+from liq_pipeline.warehouse.rejected import RejectedFrame
 
 __all__ = ["DrainReport", "InsertReport", "Refused", "drain", "insert_rows"]
 
 _T = TypeVar("_T")
 _HOUR_MS: Final = 3_600_000
-_INSERT_REJECTED: Final = """
-INSERT INTO frames_rejected (stream_id, received_at, exchange, reason, frame) VALUES (%s, %s, %s, %s, %s)
-ON CONFLICT (stream_id) DO NOTHING"""
 
 
 @dataclass
@@ -53,14 +52,6 @@ class DrainReport:
     seconds: float = 0.0
 
 
-class _Rejection(NamedTuple):
-    stream_id: str
-    received_at: datetime
-    exchange: str | None
-    reason: str
-    frame: str
-
-
 @dataclass
 class _Batch:
     """What was read from one stream: rows to be, the entries they came from, and what is none."""
@@ -69,7 +60,7 @@ class _Batch:
     sources: list[bytes] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     rows: Rows = field(init=False)
-    rejections: list[_Rejection] = field(default_factory=list)
+    rejections: list[RejectedFrame] = field(default_factory=list)
     vanished: int = 0
 
 
@@ -89,6 +80,7 @@ def drain(database_url: str, redis_url: str, settings: Settings, until: int | No
         now = backlog.now_ms(client)
         # What landed in this very millisecond was there before us as well.
         report = DrainReport(until_ms=now + 1 if until is None else until)
+        contract_sizes.record_listed(connection, client)
         keys = backlog.stream_keys(client)
         for key in keys:
             _drain_stream(connection, client, key, report)
@@ -164,30 +156,36 @@ def _commit(connection: Connection, key: str, batch: _Batch) -> InsertReport:
     with connection.transaction():
         landed = insert_prepared(connection, batch.rows) if batch.entries else InsertReport()
         for position, reason in sorted(landed.refused + landed.conflicts):
-            entry = batch.entries[position]
-            exchange = entry.liquidation.exchange
-            batch.rejections.append(
-                _rejection(key, batch.sources[position], entry.received_at, exchange.encode(), reason, entry.raw)
-            )
-        if batch.rejections:
-            connection.cursor().executemany(_INSERT_REJECTED, batch.rejections)
+            batch.rejections.append(_refused_entry(key, batch.sources[position], batch.entries[position], reason))
+        rejected.record(connection, batch.rejections)
     return landed
 
 
-def _rejected_frame(key: str, entry_id: bytes, fields: backlog.Fields) -> _Rejection:
+def _refused_entry(key: str, entry_id: bytes, entry: Entry, reason: str) -> RejectedFrame:
+    event = entry.liquidation
+    row = _rejection(key, entry_id, entry.received_at, event.exchange.encode(), reason, entry.raw)
+    contract = rejected.text(event.contract.encode(errors="backslashreplace"))
+    # An ordinal that no row can have is no part of any.
+    ordinal = event.ordinal if 0 <= event.ordinal < 2**15 else 0
+    return row._replace(source=entry.source, market=event.market, contract=contract, ordinal=ordinal)
+
+
+def _rejected_frame(key: str, entry_id: bytes, fields: backlog.Fields) -> RejectedFrame:
     received = fields.get(b"received_at", b"")
     frame = fields.get(b"frame")
-    return _rejection(
+    row = _rejection(
         key,
         entry_id,
         int(received) if received.isdigit() else 0,
         fields.get(b"exchange"),
-        _text(fields.get(b"reason", b"rejected without a reason")),
+        rejected.text(fields.get(b"reason", b"rejected without a reason")),
         _all_fields(fields) if frame is None else frame,
     )
+    source, market = (rejected.text(fields.get(name, b"")) for name in (b"source", b"market"))
+    return row._replace(source=source or row.source, market=market or None)
 
 
-def _undecodable(key: str, entry_id: bytes, fields: backlog.Fields, error: Exception) -> _Rejection:
+def _undecodable(key: str, entry_id: bytes, fields: backlog.Fields, error: Exception) -> RejectedFrame:
     missing = isinstance(error, KeyError)
     reason = f"stream entry has no field {error.args[0].decode()}" if missing else f"stream entry is no event: {error}"
     return _rejection(key, entry_id, 0, key.rpartition(":")[2].encode(), reason, _all_fields(fields))
@@ -199,16 +197,17 @@ def _all_fields(fields: backlog.Fields) -> bytes:
 
 def _rejection(
     key: str, entry_id: bytes, received_ms: int, exchange: bytes | None, reason: str, frame: bytes
-) -> _Rejection:
+) -> RejectedFrame:
     """A row of ``frames_rejected``; without a usable time of receipt it is that of the stream entry."""
     try:
         received = datetime.fromtimestamp((received_ms or backlog.parse_id(entry_id)[0]) / 1000, UTC)
     except (ValueError, OverflowError, OSError):
         received = datetime.fromtimestamp(backlog.parse_id(entry_id)[0] / 1000, UTC)
-    shown = None if exchange is None else _text(exchange)
-    return _Rejection(f"{key}/{entry_id.decode()}", received, shown, reason.replace("\0", "\\x00"), _text(frame))
-
-
-def _text(data: bytes) -> str:
-    """UTF-8 as it is; what PostgreSQL's text cannot hold, invalid bytes and NUL, as ``\\xNN``."""
-    return data.decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+    return RejectedFrame(
+        f"{key}/{entry_id.decode()}",
+        received,
+        None if exchange is None else rejected.text(exchange),
+        reason.replace("\0", "\\x00"),
+        rejected.text(frame),
+        Source.STREAM,
+    )

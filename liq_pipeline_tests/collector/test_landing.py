@@ -18,6 +18,7 @@ from liq_pipeline.embedded.redis import Redis
 from liq_pipeline.errors import ServerError
 from liq_pipeline.exchanges.base import FrameKind, Parsed, Rejection
 from liq_pipeline.exchanges.instruments import StaticInstruments
+from liq_pipeline.liquidation import Market
 from liq_pipeline_tests.collector.harness import BOUND_SECONDS, Collector, collecting, run, until
 from liq_pipeline_tests.collector.test_connections import FRAMES, venue_of
 from liq_pipeline_tests.fakes import frames
@@ -60,7 +61,7 @@ def test_an_entry_holds_the_fields_the_loader_reads(redis_url: str) -> None:
         await landing.start()
         land(landing, 1)
         bad = Parsed(FrameKind.INVALID, (), [Rejection("reason \udcff ✓", b"\x00\xff")])
-        landing.land(bad, exchange="okx", received_at=5, source="stream")
+        landing.land(bad, exchange="okx", received_at=5, source="stream", market=Market.INVERSE)
         assert await landing.close(5) == 0
 
     run(scenario())
@@ -73,6 +74,7 @@ def test_an_entry_holds_the_fields_the_loader_reads(redis_url: str) -> None:
     assert (entry.received_at, entry.source, entry.raw) == (1_791_565_603_001, "stream", frames.binance(1).encode())
     assert rejected == {
         b"received_at": b"5", b"exchange": b"okx", b"reason": "reason \\udcff ✓".encode(), b"frame": b"\x00\xff",
+        b"source": b"stream", b"market": b"inverse",
     }  # fmt: skip
 
 

@@ -202,6 +202,8 @@ def test_rows_that_cannot_be_stored_are_each_recorded_and_the_rest_lands(warehou
     assert (report.new, report.duplicate, report.refused) == (10, 5, len(BAD))
     assert landed_ids(warehouse_url) == ids(entry(n) for n in range(20))
     recorded = query(warehouse_url, "SELECT exchange, frame FROM frames_rejected WHERE reason <> '' ORDER BY id")
+    origins = query(warehouse_url, "SELECT DISTINCT source, market, contract, ordinal FROM frames_rejected")
+    assert ("stream", "linear", "BTCUSDT", 0) in origins
     frames = [event.raw.decode("utf-8", "backslashreplace").replace("\0", "\\x00") for event in bad]
     assert recorded == [("binance", frame) for frame in frames]
     again = loader.drain(warehouse_url, redis_url, KEEP)
@@ -232,7 +234,14 @@ def test_rejected_frames_are_recorded_once_and_legibly(
     with redis.Redis.from_url(redis_url) as client:
         client.xadd(
             REJECTED,
-            {"received_at": NOON, "exchange": "okx", "reason": "no such contract", "frame": b"\xff\x00\xc3\xa9"},
+            {
+                "received_at": NOON,
+                "exchange": "okx",
+                "reason": "no such contract",
+                "frame": b"\xff\x00\xc3\xa9",
+                "source": "replay",
+                "market": "inverse",
+            },
         )
         client.xadd(REJECTED, {"received_at": "absurd", "reason": "no JSON", "frame": b""})
     with monkeypatch.context() as patch:
@@ -240,9 +249,11 @@ def test_rejected_frames_are_recorded_once_and_legibly(
         with pytest.raises(Crash):
             loader.drain(warehouse_url, redis_url, KEEP)
     loader.drain(warehouse_url, redis_url, KEEP)
-    rows = query(warehouse_url, "SELECT exchange, reason, frame, received_at FROM frames_rejected ORDER BY id")
-    assert rows[0] == ("okx", "no such contract", "\\xff\\x00é", utc(NOON))
-    assert rows[1][:3] == (None, "no JSON", "") and len(rows) == 2
+    rows = query(
+        warehouse_url, "SELECT exchange, reason, frame, source, market, received_at FROM frames_rejected ORDER BY id"
+    )
+    assert rows[0] == ("okx", "no such contract", "\\xff\\x00é", "replay", "inverse", utc(NOON))
+    assert rows[1][:5] == (None, "no JSON", "", "stream", None) and len(rows) == 2
 
 
 def test_trimming_takes_what_is_old_and_committed_only(warehouse_url: str, redis_url: str) -> None:
