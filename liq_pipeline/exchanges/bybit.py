@@ -61,9 +61,11 @@ ALL: Final = Dialect("allLiquidation", "complete", since_ms=day_ms("2025-02-14")
 
 _TOPIC: Final = "allLiquidation."
 _OLD_TOPIC: Final = "liquidation."
+_INVERSE_CONTRACT: Final = re.compile(r"(.+)USD(?:([HMUZ])(\d\d))?", re.ASCII)
 _QUARTERS: Final = {"H": 3, "M": 6, "U": 9, "Z": 12}
 _LONG, _SHORT = Side.LONG, Side.SHORT
-_LINEAR, _BANKRUPTCY, _LIQUIDATIONS = Market.LINEAR, PriceKind.BANKRUPTCY, FrameKind.LIQUIDATIONS
+_LINEAR, _INVERSE = Market.LINEAR, Market.INVERSE
+_BANKRUPTCY, _LIQUIDATIONS = PriceKind.BANKRUPTCY, FrameKind.LIQUIDATIONS
 _THOUSANDS: Final = (
     "APU", "BONK", "BTT", "CAT", "CATS", "FLOKI", "LUNC", "MUMU", "NEIROCTO", "PEPE", "RATS", "TAG", "TOSHI", "TURBO",
     "X", "XEC",
@@ -92,11 +94,16 @@ class _Frame(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder(_Frame).decode
 
 
+def market_of(contract: str) -> Market:
+    """The market a contract's name tells: ``BTCUSD`` and ``BTCUSDZ25`` are inverse, all others linear."""
+    return _INVERSE if _INVERSE_CONTRACT.fullmatch(contract) else _LINEAR
+
+
 @lru_cache(maxsize=4096)
 def linear_name(contract: str) -> Name:
     """The canonical name of ``BTCUSDT`` or, margined in USDC, ``BTCPERP``, and of futures as ``BTC-26DEC25``."""
     symbols.check_contract(contract)
-    if re.search(r".USD(?:[HMUZ]\d\d)?\Z", contract):
+    if market_of(contract) is _INVERSE:
         raise InvalidLiquidationError(f"contract {contract!a} is inverse, it belongs to feed bybit:inverse")
     pair, _, day = contract.partition("-")
     expiry = symbols.expiry_of_day(day) if "-" in contract else None
@@ -111,7 +118,7 @@ def linear_name(contract: str) -> Name:
 def inverse_name(contract: str) -> Name:
     """The canonical name of ``BTCUSD``, or of ``BTCUSDZ25``, which expires on the last Friday of its quarter."""
     symbols.check_contract(contract)
-    found = re.fullmatch(r"(.+)USD(?:([HMUZ])(\d\d))?", contract, re.ASCII)
+    found = _INVERSE_CONTRACT.fullmatch(contract)
     if found is None:
         raise InvalidLiquidationError(f"contract {contract!a} is not inverse, it belongs to feed bybit")
     if found[2] is None:

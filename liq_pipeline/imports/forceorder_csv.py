@@ -10,33 +10,20 @@ A recorder's row and the frame it was made of have the same ``event_id``: every 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
 from liq_pipeline.errors import ImportRefusedError, InvalidLiquidationError
-from liq_pipeline.exchanges.base import Rejection
 from liq_pipeline.exchanges.binance import from_force_order_row
 from liq_pipeline.exchanges.rows import shown
+from liq_pipeline.imports import csv_rows
 from liq_pipeline.imports.record import Format, Origin, Reader, Record, source_of
-from liq_pipeline.liquidation import Liquidation, Market
+from liq_pipeline.liquidation import Market
 from liq_pipeline.streams import Entry
 
 _NAME: Final = "forceorder_csv"
-_COLUMNS: Final = (
-    "symbol",
-    "side",
-    "type",
-    "tif",
-    "quantity",
-    "price",
-    "average_price",
-    "status",
-    "last_filled",
-    "accumulated_filled",
-    "trade_time",
-)
+_SOURCE: Final = source_of(_NAME)
 _TOKENS: Final = ("type", "tif", "status")
 _TOKEN: Final = re.compile(r"[A-Z_]+")
 # Letters of any script: Binance lists contracts with Chinese names. Never spaces, which is how glued lines show.
@@ -61,71 +48,58 @@ def contract_of(symbol: str) -> str:
     return f"{pair if quoted else pair + 'USDT'}{underscore}{expiry}"
 
 
+class _Row(msgspec.Struct, tag_field="format", tag=_NAME, gc=False):
+    symbol: str
+    side: str
+    type: str
+    tif: str
+    quantity: str
+    price: str
+    average_price: str
+    status: str
+    last_filled: str
+    accumulated_filled: str
+    trade_time: str
+
+
 def _recognises(line: bytes) -> bool:
-    fields = line.split(b",")
-    return len(fields) >= len(_COLUMNS) and fields[1].strip() in (b"BUY", b"SELL") and not line.startswith(b"{")
+    fields = line.split(b",", 11)
+    return len(fields) >= 11 and fields[1].strip() in (b"BUY", b"SELL") and not line.startswith(b"{")
 
 
 def _reader(origin: Origin) -> Reader:
-    return _reader_of(_fields, origin)
+    _check(origin)
+    return csv_rows.reader(_Row, _record, exact=False)
 
 
 def _rereader(origin: Origin) -> Reader:
-    return _reader_of(_stored, origin)
+    _check(origin)
+    return csv_rows.rereader(_Row, _record)
 
 
-def _reader_of(fields_in: Callable[[bytes], dict[str, str]], origin: Origin) -> Reader:
+def _check(origin: Origin) -> None:
     if (origin.exchange, origin.market) != ("binance", Market.LINEAR):
         raise ImportRefusedError(
             f"{_NAME} holds linear contracts of binance, not {origin.market} ones of {origin.exchange}; "
             "use --exchange binance --market linear, or another format"
         )
 
-    def read(line: bytes) -> Record:
-        try:
-            fields = fields_in(line)
-            liquidation = _liquidation(fields)
-        except InvalidLiquidationError as error:
-            return Record(rejections=(Rejection(str(error), line),))
-        return Record((Entry(liquidation, liquidation.time, source_of(_NAME), msgspec.json.encode(fields)),))
 
-    return read
-
-
-def _fields(line: bytes) -> dict[str, str]:
-    try:
-        values = [value.strip() for value in line.decode().split(",")]
-    except UnicodeDecodeError as error:
-        raise InvalidLiquidationError(f"byte {line[error.start]:#04x} at {error.start} is not UTF-8") from None
-    if len(values) < len(_COLUMNS):
-        raise InvalidLiquidationError(f"{len(values)} columns where {_NAME} has at least {len(_COLUMNS)}")
-    return dict(zip(_COLUMNS, values, strict=False))
-
-
-def _stored(raw: bytes) -> dict[str, str]:
-    try:
-        fields = msgspec.json.decode(raw, type=dict[str, str])
-    except msgspec.DecodeError as error:
-        raise InvalidLiquidationError(f"raw_data is no row of {_NAME}: {error}") from None
-    if not fields.keys() >= set(_COLUMNS):
-        raise InvalidLiquidationError(f"raw_data lacks {', '.join(sorted(set(_COLUMNS) - fields.keys()))} of {_NAME}")
-    return fields
-
-
-def _liquidation(fields: dict[str, str]) -> Liquidation:
-    contract = contract_of(fields["symbol"])
+def _record(row: _Row) -> Record:
+    contract = contract_of(row.symbol)
     for name in _TOKENS:
-        if not _TOKEN.fullmatch(fields[name]):
-            raise InvalidLiquidationError(f"{name} {shown(fields[name])} is not a word in capitals")
-    average = fields["average_price"]
-    return from_force_order_row(
+        if not _TOKEN.fullmatch(getattr(row, name)):
+            raise InvalidLiquidationError(f"{name} {shown(getattr(row, name))} is not a word in capitals")
+    average = row.average_price
+    liquidation = from_force_order_row(
         contract,
-        fields["side"],
-        fields["price"],
+        row.side,
+        row.price,
         None if average.lower() in _NO_AVERAGE else average,
-        fields["accumulated_filled"],
-        fields["trade_time"],
+        row.accumulated_filled,
+        row.trade_time,
     )
+    return Record((Entry(liquidation, liquidation.time, _SOURCE, csv_rows.encode(row)),))
 
 
 FORMAT: Final = Format(_NAME, _recognises, _reader, _rereader)

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from liq_pipeline.errors import ImportRefusedError
-from liq_pipeline.imports import forceorder_csv, frames
+from liq_pipeline.imports import binance_vision, forceorder_csv, frames, tardis
 from liq_pipeline.imports.record import Format
 
-FORMATS: Final = {format_.name: format_ for format_ in (frames.FORMAT, forceorder_csv.FORMAT)}
+FORMATS: Final = {
+    format_.name: format_ for format_ in (frames.FORMAT, binance_vision.FORMAT, tardis.FORMAT, forceorder_csv.FORMAT)
+}
 
 
 def format_named(name: str) -> Format:
@@ -17,7 +19,7 @@ def format_named(name: str) -> Format:
     try:
         return FORMATS[name]
     except KeyError:
-        raise ImportRefusedError(f"{name!r} is not a known format; use {' or '.join(FORMATS)}") from None
+        raise ImportRefusedError(f"{name!r} is not a known format; use one of: {', '.join(FORMATS)}") from None
 
 
 def recognise(head: Iterable[bytes]) -> str | None:

@@ -86,7 +86,10 @@ def test_excluded_days_are_refused_naming_the_setting_and_exit_with_2(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--exchange", "binance", "--format", "csv"), "'csv' is not a known format; use frames or forceorder_csv"),
+        (
+            ("--exchange", "binance", "--format", "csv"),
+            "'csv' is not a known format; use one of: frames, binance_vision",
+        ),
         (("--exchange", "ftx", "--format", "frames"), "--exchange 'ftx' is not known; use binance or bybit or okx"),
         ((*CSV, "--market", "spot"), "--market 'spot' is not known; use linear or inverse"),
         ((*CSV, "--market", "inverse"), "forceorder_csv holds linear contracts of binance"),

@@ -14,7 +14,8 @@ from liq_pipeline.liquidation import Liquidation, Market, PriceKind, Side
 
 ROW = "LRC,SELL,LIMIT,IOC,226,0.16815,0.17057,FILLED,226,226,1737908829829,38.0019"
 NAMES = ("symbol", "side", "type", "tif", "quantity", "price", "average", "status", "last", "filled", "time", "usd")
-READ = FORMAT.reader(Origin("binance", Market.LINEAR, StaticInstruments()))
+ORIGIN = Origin("binance", Market.LINEAR, StaticInstruments())
+READ = FORMAT.reader(ORIGIN)
 
 
 def _row(**changed: str) -> bytes:
@@ -50,6 +51,7 @@ def test_an_entry_keeps_the_named_fields_as_text_and_is_received_when_it_happene
     (entry,) = READ(ROW.encode()).entries
     assert (entry.source, entry.received_at) == ("import:forceorder_csv", 1737908829829)
     assert json.loads(entry.raw) == {
+        "format": "forceorder_csv",
         "symbol": "LRC",
         "side": "SELL",
         "type": "LIMIT",
@@ -62,6 +64,15 @@ def test_an_entry_keeps_the_named_fields_as_text_and_is_received_when_it_happene
         "accumulated_filled": "226",
         "trade_time": "1737908829829",
     }
+
+
+def test_a_stored_row_reads_back_as_it_was_with_or_without_the_formats_name() -> None:
+    (entry,) = READ(ROW.encode()).entries
+    reread = FORMAT.rereader(ORIGIN)
+    unnamed = {name: text for name, text in json.loads(entry.raw).items() if name != "format"}
+    assert reread(entry.raw).entries == reread(json.dumps(unnamed).encode()).entries == (entry,)
+    (rejection,) = reread(b'{"symbol":"LRC"}').rejections
+    assert rejection.reason.startswith("raw_data is no row of forceorder_csv: Object missing required field")
 
 
 def test_a_row_and_the_frame_of_the_same_liquidation_have_the_same_event_id() -> None:

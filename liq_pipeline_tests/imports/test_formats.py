@@ -17,5 +17,8 @@ def test_what_no_format_knows_is_not_guessed() -> None:
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ImportRefusedError, match="'parquet' is not a known format; use frames or forceorder_csv"):
+    with pytest.raises(
+        ImportRefusedError,
+        match="'parquet' is not a known format; use one of: frames, binance_vision, tardis",
+    ):
         format_named("parquet")

@@ -217,7 +217,7 @@ def test_a_long_file_of_which_nothing_is_understood_is_refused_not_recorded_line
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ImportRefusedError, match="'csv' is not a known format; use frames or forceorder_csv"):
+    with pytest.raises(ImportRefusedError, match="'csv' is not a known format; use one of: frames, binance_vision"):
         format_named("csv")
 
 
