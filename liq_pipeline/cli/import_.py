@@ -1,46 +1,68 @@
-"""`liq import`: an archive file, straight into ``liquidations_raw``."""
+"""`liq import`: archive files, straight into ``liquidations_raw``."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from liq_pipeline.cli.import_output import refused, show
+from liq_pipeline.cli.materialize import run_days
 from liq_pipeline.embedded import servers
 from liq_pipeline.errors import ImportRefusedError
 from liq_pipeline.imports.formats import FORMATS, format_named
-from liq_pipeline.imports.landing import ImportReport, import_file
+from liq_pipeline.imports.landing import import_sources
+from liq_pipeline.imports.sources import find
 from liq_pipeline.liquidation import Market
-from liq_pipeline.settings import KNOWN_FEEDS, load_settings
+from liq_pipeline.settings import KNOWN_FEEDS, Settings, load_settings
+from liq_pipeline.warehouse.days import stale_days
 
 
 @click.command(
     epilog="""\b
 Examples:
   liq import frames.jsonl --exchange bybit --format frames
-  liq import recording.csv --exchange binance --format forceorder_csv
+  liq import recording.csv.gz --exchange binance --format forceorder_csv
+  liq import archive/2025 more.zip --exchange bybit --format frames --dry-run
 
 \b
 Exit codes:
   0  every row is landed, now or before
   1  finished, but some rows were rejected: they are listed, and kept in frames_rejected
-  2  refused: the file, or the days that are named; all other days are landed
+  2  refused: the files, or the days that are named; all other days are landed
 """
 )
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--exchange", required=True, metavar="E", help=f"Whose data it is: {', '.join(KNOWN_FEEDS)}.")
 @click.option("--market", default="linear", show_default=True, metavar="M", help="linear or inverse.")
 @click.option("--format", "format_name", required=True, metavar="F", help=f"{' or '.join(FORMATS)}; see above.")
-def command(path: Path, exchange: str, market: str, format_name: str) -> None:
-    """Land an archive file in liquidations_raw.
+@click.option("--contract", metavar="C", help="The contract, where neither rows nor file names tell.")
+@click.option("--dry-run", is_flag=True, help="Land nothing, and say what landing would.")
+@click.option("--materialize", is_flag=True, help="Materialize the days this makes stale.")
+@click.option("--workers", type=click.IntRange(min=0), metavar="N", help="Processes that parse. [default: one a core]")
+def command(
+    paths: tuple[Path, ...],
+    exchange: str,
+    market: str,
+    format_name: str,
+    contract: str | None,
+    dry_run: bool,
+    materialize: bool,
+    workers: int | None,
+) -> None:
+    """Land archive files in liquidations_raw.
 
-    Importing is idempotent: what is there already, from another file or from the live feed, counts as duplicate,
-    and an interrupted import is completed by repeating it. Days with new rows are stale until they are
-    materialized again.
+    PATHS are files, compressed or not, zips, and folders of these. Nothing lands unless all of them are of the
+    format. Importing is idempotent: what is there already, from another file or from the live feed, counts as
+    duplicate; an import that was interrupted goes on where it was when repeated. Days with new rows are stale until
+    they are materialized again.
 
     \b
     Formats:
@@ -55,55 +77,59 @@ def command(path: Path, exchange: str, market: str, format_name: str) -> None:
         raise ImportRefusedError(f"--exchange {exchange!r} is not known; use {' or '.join(KNOWN_FEEDS)}")
     if market not in list(Market):
         raise ImportRefusedError(f"--market {market!r} is not known; use {' or '.join(Market)}")
-    settings = load_settings()
+    if dry_run and materialize:
+        raise click.UsageError("--dry-run makes no day stale: leave --materialize away")
+    settings, format_ = load_settings(), format_named(format_name)
     configured = settings.database_url
-    # Redis has no part in an import, so it need not be configured or running.
-    database_url = configured.get_secret_value() if configured else servers.locate(settings).database_url
-    with _bar(path) as bar:
-        task = bar.add_task(path.name, total=path.stat().st_size if path.is_file() else None)
-        report = import_file(
-            path,
-            exchange,
-            Market(market),
-            format_named(format_name),
-            settings=settings,
-            database_url=database_url,
-            now=time.time_ns() // 1_000_000,
-            progress=lambda offset: bar.update(task, completed=offset),
+    # Redis has no part in an import, so it need not be configured or running; a day's run drains it.
+    located = servers.locate(settings) if materialize or not configured else None
+    database_url = located.database_url if located else configured.get_secret_value() if configured else ""
+    stale_before = _stale(database_url, settings) if materialize else set()
+    sources = list(dict.fromkeys(source for path in paths for source in find(path, format_)))
+    began = time.monotonic()
+    with _bar(sum(source.size for source in sources)) as progress:
+        reports = list(
+            import_sources(
+                sources,
+                exchange,
+                Market(market),
+                format_,
+                contract=contract,
+                settings=settings,
+                database_url=database_url,
+                now=time.time_ns() // 1_000_000,
+                progress=progress,
+                dry_run=dry_run,
+                workers=workers,
+            )
         )
-    _print(path, report)
-    if report.refused:
-        raise ImportRefusedError(
-            f"{report.refused.total():,} rows of {min(report.refused)} to {max(report.refused)} were not imported: "
-            + "; ".join(sorted(report.refusals))
-        )
-    if report.rejected:
+    days = show(reports, time.monotonic() - began, dry_run=dry_run)
+    failed = located is not None and materialize and _materialize(days, stale_before, settings, located)
+    if refusals := refused(reports):
+        raise ImportRefusedError(refusals)
+    if failed or any(report.rejected for report in reports):
         sys.exit(1)
 
 
-def _bar(path: Path) -> Progress:
+@contextmanager
+def _bar(size: int) -> Iterator[Callable[[int], None]]:
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("importing", total=size)
+        yield lambda done: bar.update(task, completed=done)
 
 
-def _print(path: Path, report: ImportReport) -> None:
-    click.echo(
-        f"{path}: {report.rows:,} rows read, {report.new:,} new, {report.duplicate:,} duplicate, "
-        f"{report.rejected:,} rejected" + (f", {report.refused.total():,} refused" if report.refused else "")
-    )
-    if report.other:
-        click.echo(f"{report.other:,} lines are no liquidations (acknowledgements, pongs)")
-    if report.elsewhere:
-        click.echo(f"{report.elsewhere:,} rows are of the other market: import the file with its --market too")
-    for rejected in report.first_rejected:
-        click.echo(f"  line {rejected.number}: {rejected.reason}")
-    if more := report.rejected - len(report.first_rejected):
-        click.echo(f"  … and {more:,} more; all of them are in frames_rejected")
-    if report.days:
-        first, last = min(report.days), max(report.days)
-        click.echo(
-            f"{len(report.days):,} days are stale until materialized: liq materialize --from {first} --to {last}"
-        )
-        for day in sorted(report.days):
-            click.echo(f"  {day}: {report.days[day]:,} new rows")
+def _materialize(days: set[date], stale_before: set[date], settings: Settings, located: servers.Servers) -> bool:
+    """Run the days that got rows, then neighbours a cascade made stale; whether any of them failed."""
+    today, done, failed = datetime.now(UTC).date(), set[date](), False
+    due = {day for day in days if day <= today}
+    while due:
+        failed |= bool(run_days(sorted(due), settings, located))
+        done |= due
+        due = _stale(located.database_url, settings) - stale_before - done
+    return failed
+
+
+def _stale(database_url: str, settings: Settings) -> set[date]:
+    return {day for day, _ in stale_days(database_url, settings)}

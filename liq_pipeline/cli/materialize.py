@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import click
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from liq_pipeline.cli.dagster_instance import dagster_instance
-from liq_pipeline.embedded.servers import locate
+from liq_pipeline.embedded.servers import Servers, locate
 from liq_pipeline.settings import Settings, load_settings
 from liq_pipeline.warehouse.migrate import check
 
@@ -34,8 +35,17 @@ def command(first: datetime, last: datetime, force: bool) -> None:
     days = _days(first.date(), last.date(), settings)
     servers = locate(settings)
     check(servers.database_url)
+    if run_days(days, settings, servers, force=force):
+        sys.exit(1)
+
+
+def run_days(days: Sequence[date], settings: Settings, servers: Servers, *, force: bool = False) -> list[date]:
+    """Materialize days one after another, each a recorded run, with a progress bar; those that failed.
+
+    Prints why each of them did, and how many did not.
+    """
     console = Console(stderr=True)
-    failed = 0
+    failed: list[date] = []
     with dagster_instance(settings, servers) as instance, _progress(console) as progress:
         from liq_pipeline.dagster_defs.materialize import materialize_day
 
@@ -44,13 +54,12 @@ def command(first: datetime, last: datetime, force: bool) -> None:
             progress.update(task, description=str(day))
             run = materialize_day(instance, day, force=force)
             if not run.success:
-                failed += 1
+                failed.append(day)
                 for failure in run.failures:
                     progress.console.print(f"{day}: {failure} (run {run.run_id})", markup=False, highlight=False)
             progress.advance(task)
-    click.echo(f"{len(days) - failed} days materialized, {failed} failed")
-    if failed:
-        sys.exit(1)
+    click.echo(f"{len(days) - len(failed)} days materialized, {len(failed)} failed")
+    return failed
 
 
 def _days(first: date, last: date, settings: Settings) -> list[date]:

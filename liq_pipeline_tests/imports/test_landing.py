@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from liq_pipeline.errors import ImportRefusedError, SchemaError, ServerError
-from liq_pipeline.imports import landing
+from liq_pipeline.imports import blocks
 from liq_pipeline.imports.formats import format_named
-from liq_pipeline.imports.landing import ImportReport, RejectedLine, import_file
+from liq_pipeline.imports.landing import import_file
+from liq_pipeline.imports.report import ImportReport, RejectedLine
 from liq_pipeline.liquidation import Market
 from liq_pipeline.settings import Settings
 
@@ -223,13 +224,13 @@ def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
 
 def test_an_empty_file_is_nothing_to_do(import_: Importer, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert import_(tmp_path / "file") == ImportReport()
+    assert import_(tmp_path / "file") == ImportReport(str(tmp_path / "file"))
 
 
 def test_a_file_in_many_batches_lands_whole_and_progress_reaches_its_end(
     import_: Importer, warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(landing, "_BATCH_ROWS", 7)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 500)
     path = _file(tmp_path, *(_row(index // 2) for index in range(100)), "bad")
     offsets: list[int] = []
     report = import_(path, progress=offsets.append)
@@ -239,31 +240,47 @@ def test_a_file_in_many_batches_lands_whole_and_progress_reaches_its_end(
     assert offsets[-1] == path.stat().st_size
 
 
-def test_a_batch_is_bounded_in_bytes_too_so_that_long_lines_fit_into_memory(
-    import_: Importer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(landing, "_BATCH_BYTES", 1000)
-    offsets: list[int] = [0]
-    import_(_file(tmp_path, *(_row(index) + ",more" * 60 for index in range(20))), progress=offsets.append)
-    longest = max(end - start for start, end in itertools.pairwise(offsets))
-    assert longest < 1000 + 400
+def _interrupt(offset: int) -> None:
+    raise KeyboardInterrupt
 
 
-def test_an_interrupted_import_is_completed_by_repeating_it(
+def test_an_interrupted_import_goes_on_where_it_was(
     import_: Importer, warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(landing, "_BATCH_ROWS", 10)
-    path = _file(tmp_path, *(_row(index) for index in range(35)))
-
-    def interrupt(offset: int) -> None:
-        if offset > path.stat().st_size / 2:
-            raise KeyboardInterrupt
-
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 600)
+    path = _file(tmp_path, *(_row(index) for index in range(35)), "bad")
     with pytest.raises(KeyboardInterrupt):
-        import_(path, progress=interrupt)
+        import_(path, progress=_interrupt)
+    done = _rows(warehouse_url, "SELECT count(*) FROM liquidations_raw")[0][0]
+    assert 0 < done < 35
     report = import_(path)
-    assert (report.new, report.duplicate) == (15, 20)
+    assert (report.resumed_after, report.new, report.duplicate) == (done, 35 - done, 0)
+    assert report.first_rejected[0].number == 36
     assert _rows(warehouse_url, "SELECT count(*) FROM liquidations_raw") == [(35,)]
+    ((size, lines, complete, counts),) = _rows(
+        warehouse_url, "SELECT done_bytes, done_lines, completed_at IS NOT NULL, counts FROM import_files"
+    )
+    assert (size, lines, complete) == (path.stat().st_size, 36, True)
+    assert (counts["new"], counts["rejected"], counts["lines"]) == (35, 1, 36)
+
+
+def test_a_complete_import_is_repeated_from_the_start(import_: Importer, warehouse_url: str, tmp_path: Path) -> None:
+    path = _file(tmp_path, *(_row(index) for index in range(3)))
+    import_(path)
+    with psycopg.connect(warehouse_url) as connection:
+        connection.execute("DELETE FROM liquidations_raw WHERE price = 101.5")
+    report = import_(path)
+    assert (report.resumed_after, report.new, report.duplicate) == (0, 1, 2)
+
+
+def test_what_was_refused_before_an_interruption_is_tried_again(
+    import_: Importer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 300)
+    path = _file(tmp_path, *(_row(index, time=1_700_000_000_000) for index in range(20)))
+    with pytest.raises(KeyboardInterrupt):
+        import_(path, settings=Settings(retention_days=90), progress=_interrupt)
+    assert import_(path).new == 20
 
 
 def test_acknowledgements_are_counted_apart(import_: Importer, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from liq_pipeline.imports.formats import format_named
-from liq_pipeline.imports.landing import ImportReport, import_file
+from liq_pipeline.imports.landing import import_file
+from liq_pipeline.imports.report import ImportReport
 from liq_pipeline.liquidation import Market
 from liq_pipeline.settings import Settings
 from liq_pipeline.simulate.simulation import Summary, simulate, write

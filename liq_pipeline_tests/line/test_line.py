@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from liq_pipeline.imports.formats import format_named
-from liq_pipeline.imports.landing import ImportReport, import_file
+from liq_pipeline.imports.landing import import_file
+from liq_pipeline.imports.report import ImportReport
 from liq_pipeline.liquidation import Market
 from liq_pipeline.settings import load_settings
 from liq_pipeline.simulate.ledger import Outcome, Row

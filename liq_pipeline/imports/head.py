@@ -1,0 +1,38 @@
+"""The first lines of a file tell whether it is what it is said to be, before anything of it lands."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Final
+
+from liq_pipeline.errors import ImportRefusedError
+from liq_pipeline.imports.blocks import Position, numbered_lines, read_blocks
+from liq_pipeline.imports.formats import recognise
+from liq_pipeline.imports.record import Reader
+from liq_pipeline.imports.sources import Source
+
+_LINES: Final = 100
+"""Enough to tell a wrong ``--format`` or ``--exchange`` from some bad lines."""
+
+
+def check(source: Source, format_name: str, reader: Reader) -> None:
+    """Refuse a file of which nothing is understood, rather than record all of it as rejected rows.
+
+    Raises ImportRefusedError, naming the format the file looks like if there is one.
+    """
+    with source.open() as opened:
+        blocks = read_blocks(opened.file, Position())
+        lines = itertools.chain.from_iterable(numbered_lines(block) for block in blocks)
+        head = list(itertools.islice(lines, _LINES))
+    records = [reader(text) for _, text in head]
+    if not head or any(record.entries or not record.rejections for record in records):
+        return
+    recognised = recognise(text for _, text in head)
+    if recognised not in (None, format_name):
+        raise ImportRefusedError(f"{source.name}: this file looks like {recognised}, not {format_name}")
+    if len(head) == _LINES:
+        reason = records[0].rejections[0].reason
+        raise ImportRefusedError(
+            f"{source.name}: none of the first {_LINES} lines is understood as {format_name}, line {head[0][0]}: "
+            f"{reason}; check --format, --exchange and --market"
+        )
