@@ -87,8 +87,9 @@ class FileImport:
         piece = self._parser.read(self._file.contract, block)
         entries = (piece.matched if batch.matched else piece.unmatched).entries
         return [
-            Rejected(batch.lines[position], entries[position].received_at, Rejection(reason, entries[position].raw))
+            Rejected(batch.lines[position], entry.received_at, Rejection(reason, entry.raw), entry.liquidation.ordinal)
             for position, reason in refused
+            for entry in (entries[position],)
         ]
 
     def _reject(self, rejected: list[Rejected]) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
 from liq_pipeline.errors import ImportRefusedError
-from liq_pipeline.exchanges import instruments
 from liq_pipeline.imports import head
 from liq_pipeline.imports.blocks import Block, read_blocks
 from liq_pipeline.imports.file_import import FileImport
@@ -26,7 +25,7 @@ from liq_pipeline.imports.window import Window
 from liq_pipeline.imports.workers import Work, Workers, work_force
 from liq_pipeline.liquidation import Market
 from liq_pipeline.settings import Settings
-from liq_pipeline.warehouse import migrate
+from liq_pipeline.warehouse import contract_sizes, migrate
 from liq_pipeline.warehouse.connection import Connection, connect
 
 _SMALL: Final = 4 * 2**20
@@ -60,7 +59,9 @@ def import_sources(
     """
     migrate.check(database_url)
     with connect(database_url, autocommit=True) as connection:
-        reading = Reading(format_.name, exchange, market, instruments.snapshot(exchange), Window(settings, now))
+        reading = Reading(
+            format_.name, exchange, market, contract_sizes.known(connection, exchange), Window(settings, now)
+        )
         parser = Parser(reading)
         files = [
             File(source, format_.name, exchange, market, _contract(source, format_, contract)) for source in sources

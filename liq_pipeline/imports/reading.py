@@ -37,6 +37,8 @@ class Rejected(NamedTuple):
     line: int
     received_at: int
     rejection: Rejection
+    ordinal: int = 0
+    """That of the liquidation, if it was one."""
 
 
 @dataclass
@@ -157,7 +159,8 @@ def _take(piece: Piece, number: int, record: Record, window: Window) -> Placed |
     for entry in record.entries:
         time = entry.liquidation.time
         if reason := in_the_future(time, window.now):
-            account.rejected.append(Rejected(number, received_at, Rejection(reason, entry.raw)))
+            ordinal = entry.liquidation.ordinal
+            account.rejected.append(Rejected(number, received_at, Rejection(reason, entry.raw), ordinal))
         elif refusal := window.refusal(time):
             account.refused[day_of(time)] += 1
             account.refusals.add(refusal)
