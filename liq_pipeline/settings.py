@@ -103,6 +103,13 @@ class Settings(BaseModel):
         return checked
 
     @property
+    def derived_days(self) -> int:
+        """How long rollups, cascades and significant rows are kept, in days, 0 for ever: never shorter than the events
+        they are made of, or a day could be made again and again of events that are there, and be dropped again."""
+        both = (self.retention_days, self.rollup_retention_days)
+        return max(both) if all(both) else 0
+
+    @property
     def detection_hash(self) -> str:
         """Changes exactly when a setting changes what is written to a day's tables."""
         text = "|".join(

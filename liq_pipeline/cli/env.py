@@ -11,7 +11,7 @@ import click
 from liq_pipeline.cli.dagster_home import create_storage, exports
 from liq_pipeline.embedded import servers
 from liq_pipeline.embedded.home import Home
-from liq_pipeline.settings import load_settings
+from liq_pipeline.settings import Settings, load_settings
 
 
 def _announce(text: str) -> None:
@@ -41,7 +41,7 @@ def command(start: bool, stop: bool) -> None:
     home = Home.prepare(settings.home)
     if start:
         found = servers.ensure(settings, _announce)
-        _prepare(found)
+        _prepare(found, settings)
     else:
         found = servers.locate(settings)
     variables = exports(home, found)
@@ -55,8 +55,10 @@ def command(start: bool, stop: bool) -> None:
     click.echo(f'export PATH={shlex.quote(str(scripts))}:"$PATH"')
 
 
-def _prepare(found: servers.Servers) -> None:
+def _prepare(found: servers.Servers, settings: Settings) -> None:
+    from liq_pipeline.warehouse import policies
     from liq_pipeline.warehouse.migrate import migrate
 
     _announce(f"schema version {migrate(found.database_url)}")
+    policies.apply(found.database_url, settings)
     create_storage(found.database_url)

@@ -74,11 +74,13 @@ class Line:
 
     def _start_servers(self) -> bool:
         """Start and prepare PostgreSQL and Redis; whether Dagster's storage is new."""
+        from liq_pipeline.warehouse import policies
         from liq_pipeline.warehouse.migrate import migrate
 
         found = self.servers.start(_say)
         check_redis(found.redis_url)
         version = migrate(found.database_url)
+        policies.apply(found.database_url, self.settings)
         new_storage = create_storage(found.database_url)
         self._use(found)
         _say(f"schema version {version} in place")

@@ -164,6 +164,8 @@ class Postgres:
                 "timescaledb.telemetry_level": "off",
                 "max_worker_processes": "40",
                 "timescaledb.max_background_workers": "24",
+                # A year of daily chunks of every table, each with its index, in one dump or one query of all time.
+                "max_locks_per_transaction": "256",
             }
         if not self.durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

@@ -16,7 +16,7 @@ from liq_pipeline.warehouse.connection import Connection
 _DAY: Final = timedelta(days=1)
 _STATES: Final = """
 SELECT day, raw_version, materialized_version, settings_hash, border_left, border_right, materialization,
-       materialized_at
+       materialized_at, events_dropped_at
 FROM day_state WHERE day BETWEEN %s AND %s ORDER BY day"""
 
 
@@ -32,6 +32,7 @@ class DayState:
     border_right: str | None = None
     materialization: int = 0
     materialized_at: datetime | None = None
+    events_dropped_at: datetime | None = None
 
 
 class StaleDay(NamedTuple):
@@ -53,7 +54,11 @@ def stale(states: Iterable[DayState], settings: Settings, today: date | None = N
     Borders are compared between days that are up to date by themselves: re-running the others comes first, and may
     settle the border. A re-run day reads the same raw rows as its neighbour, so re-running ends.
     """
-    allowed = {state.day: state for state in states if refusal(state.day, settings, today) is None}
+    allowed = {
+        state.day: state
+        for state in states
+        if state.events_dropped_at is None and refusal(state.day, settings, today) is None
+    }
     reasons = ((day, _reason(state, allowed, settings)) for day, state in sorted(allowed.items()))
     return [StaleDay(day, reason) for day, reason in reasons if reason is not None]
 
@@ -84,6 +89,11 @@ def refuse_reaching(start: date, day: date, settings: Settings) -> None:
 def kept_from(settings: Settings, today: date | None = None) -> date | None:
     """The first day whose events retention keeps; None if it keeps all."""
     return (today or _today()) - timedelta(days=settings.retention_days) if settings.retention_days else None
+
+
+def derived_kept_from(settings: Settings, today: date | None = None) -> date | None:
+    """The same for rollups, cascades and significant rows."""
+    return (today or _today()) - timedelta(days=settings.derived_days) if settings.derived_days else None
 
 
 def _reason(state: DayState, states: Mapping[date, DayState], settings: Settings) -> str | None:

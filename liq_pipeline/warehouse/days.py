@@ -19,9 +19,10 @@ from liq_pipeline.detection.columns import Detection
 from liq_pipeline.detection.padding import Span, border, initial_range, next_range
 from liq_pipeline.errors import DayRefusedError
 from liq_pipeline.settings import Settings
-from liq_pipeline.warehouse import day_rows, locks
+from liq_pipeline.warehouse import day_rows, locks, retention
 from liq_pipeline.warehouse.connection import Connection, connect
-from liq_pipeline.warehouse.day_state import DayState, StaleDay, read_states, refusal, refuse_reaching, stale
+from liq_pipeline.warehouse.day_state import DayState, StaleDay, read_states, refusal, stale
+from liq_pipeline.warehouse.reach import refuse_unreachable
 
 __all__ = ["DayReport", "StaleDay", "materialize_events", "stale_days"]
 
@@ -39,6 +40,9 @@ ON CONFLICT (day) DO UPDATE SET
     materialized_version = excluded.materialized_version, settings_hash = excluded.settings_hash,
     border_left = excluded.border_left, border_right = excluded.border_right,
     materialization = state.materialization + 1, materialized_at = excluded.materialized_at"""
+
+# Without meaning, and harmless, on plain PostgreSQL.
+_UNLIMITED: Final = "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,8 @@ def materialize_events(database_url: str, day: date, settings: Settings, *, forc
     """Replace the day in the three event tables, unless it is up to date and not ``force``.
 
     Rows depend on ``liquidations_raw`` and ``settings`` alone, in whatever order days are materialized. Raises
-    DayRefusedError for days outside the partitions or beyond retention, ServerError, and nothing half done.
+    DayRefusedError for days outside the partitions, beyond retention, or whose events or whose cascades' events were
+    dropped by it, ServerError, and nothing half done.
     """
     if reason := refusal(day, settings):
         raise DayRefusedError(reason)
@@ -87,6 +92,8 @@ def materialize_events(database_url: str, day: date, settings: Settings, *, forc
         connection.transaction(),
     ):
         phases.end("lock")
+        if reason := retention.gone(connection, [day]).get(day):
+            raise DayRefusedError(reason)
         # Read before the raw rows: what lands in between leaves the day stale, never wrongly fresh.
         states = {state.day: state for state in read_states(connection, day - _DAY, day + _DAY)}
         state = states.get(day, DayState(day, raw_version=0))
@@ -94,7 +101,7 @@ def materialize_events(database_url: str, day: date, settings: Settings, *, forc
         if not force and not any(found.day == day for found in stale(states.values(), settings)):
             return DayReport(day, state.raw_version, rewritten=False, seconds=phases.seconds)
         loaded, rows, found = _detect(connection, day, settings, phases)
-        _refuse_dropped(found, day, settings)
+        refuse_unreachable(connection, loaded, found, state, settings)
         enriched = day_rows.enrich(rows, found, day, settings)
         tables = {
             "liquidations": day_rows.liquidations(enriched),
@@ -147,17 +154,12 @@ def _detect(
     return loaded, rows, found
 
 
-def _refuse_dropped(found: Detection, day: date, settings: Settings) -> None:
-    span = day_rows.day_span(day)
-    touching = (found.cascades.start < span.end) & (found.cascades.end >= span.start)
-    if touching.any():
-        refuse_reaching(_utc(int(found.cascades.start[touching].min())).date(), day, settings)
-
-
 def _replace(connection: Connection, table: str, day: date, rows: pl.DataFrame) -> None:
     name, time_column = sql.Identifier(table), sql.Identifier(_TIME_COLUMNS[table])
     delete = sql.SQL("DELETE FROM {} WHERE {} >= %s AND {} < %s").format(name, time_column, time_column)
     span = day_rows.day_span(day)
+    # Exactly the chunk: TimescaleDB drops whole compressed batches then, instead of unpacking up to its limit of rows.
+    connection.execute(_UNLIMITED)
     connection.execute(delete, (_utc(span.start), _utc(span.end)))
     columns = sql.SQL(", ").join(map(sql.Identifier, rows.columns))
     insert = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT CSV)").format(name, columns)

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import errors
 
 from liq_pipeline.streams import Entry
-from liq_pipeline.warehouse import locks, unmatched
+from liq_pipeline.warehouse import locks, retention, unmatched
 from liq_pipeline.warehouse.connection import Connection
 from liq_pipeline.warehouse.payload import COLUMNS, HEADER, TRAILER, Encoded, Int64s, encode, joined
 from liq_pipeline.warehouse.present import present
@@ -66,7 +66,8 @@ class InsertReport:
     refused: list[Refused] = field(default_factory=list)
     """Those that cannot be a row."""
     conflicts: list[Refused] = field(default_factory=list)
-    """Those of contracts and days where another source landed that they cannot be matched with."""
+    """Those of contracts and days where another source landed that they cannot be matched with, and of days whose
+    events retention has dropped: the few that came late would stand for all of them."""
 
 
 @dataclass(frozen=True)
@@ -174,9 +175,11 @@ def _land(connection: Connection, rows: Rows, target: _Target) -> InsertReport:
 
 
 def _allowed(connection: Connection, rows: Rows, target: _Target, report: InsertReport) -> Int64s:
-    """The rows whose contract and day no other source keeps them from; the others are in the report."""
+    """The rows that neither another source nor retention keeps from their day; the others are in the report."""
     find = unmatched.claimed if rows.matched else unmatched.taken
     refused = find(connection, rows.contract_days, target)
+    lost = retention.gone(connection, {each.day for each in rows.contract_days})
+    refused |= {each: lost[each.day] for each in rows.contract_days if each.day in lost}
     if not refused:
         return np.arange(len(rows.positions))
     reasons = [refused.get(each) for each in rows.contract_days]

@@ -25,7 +25,7 @@ _BEHIND: Final = """
 SELECT name, day_state.day
 FROM day_state CROSS JOIN unnest(%s::text[]) AS name
     LEFT JOIN rollup_state ON rollup_state.day = day_state.day AND rollup_state.table_name = name
-WHERE day_state.materialization > 0
+WHERE day_state.materialization > 0 AND day_state.events_dropped_at IS NULL
     AND rollup_state.materialization IS DISTINCT FROM day_state.materialization
 ORDER BY day_state.day, name"""
 

@@ -1,19 +1,23 @@
-"""Sums of a day's liquidations: by hour, by price level, by exchange. Each replaced in one transaction."""
+"""Sums of a day's liquidations: by hour, by price level, by exchange.
+
+Continuous aggregates on TimescaleDB, refreshed for exactly the day; tables elsewhere, replaced in one transaction.
+"""
 
 from __future__ import annotations
 
+import random
 import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from psycopg import sql
+from psycopg import errors, sql
 
 from liq_pipeline.errors import DayRefusedError
 from liq_pipeline.settings import Settings
-from liq_pipeline.warehouse import locks
-from liq_pipeline.warehouse.connection import connect
+from liq_pipeline.warehouse import locks, retention
+from liq_pipeline.warehouse.connection import Connection, connect
 from liq_pipeline.warehouse.day_state import refusal
 
 TABLES: Final = {
@@ -30,6 +34,13 @@ _STORE: Final = """
 INSERT INTO rollup_state (table_name, day, materialization, materialized_at) VALUES (%s, %s, %s, now())
 ON CONFLICT (table_name, day) DO UPDATE SET
     materialization = excluded.materialization, materialized_at = excluded.materialized_at"""
+
+_REFRESH: Final = (
+    "CALL refresh_continuous_aggregate(%(table)s, %(start)s::timestamptz, %(end)s::timestamptz, force => true)"
+)
+_BUSY: Final = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
+_REFRESH_SECONDS: Final = 300
+"""How long to wait for refreshes of other days that touch the same catalogue rows."""
 
 
 @dataclass(frozen=True)
@@ -57,21 +68,56 @@ def materialize(database_url: str, table: str, day: date, settings: Settings, *,
     started = time.monotonic()
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
     window = {"start": start, "end": start + timedelta(days=1)}
-    delete = sql.SQL("DELETE FROM {table} WHERE {time} >= %(start)s AND {time} < %(end)s").format(
-        table=sql.Identifier(table), time=sql.Identifier(TABLES[table])
-    )
     with (
         connect(database_url, autocommit=True) as connection,
         locks.session_lock(connection, locks.DAY, locks.day_key(day)),
-        connection.transaction(),
     ):
+        if reason := retention.gone(connection, [day]).get(day):
+            raise DayRefusedError(reason)
         made, summed = connection.execute(_VERSIONS, {"day": day, "table": table}).fetchone() or (0, None)
         rows = None
         if force or made != summed:
-            connection.execute(delete, window)
-            rows = connection.execute(_statement(table), window).rowcount
+            make = _refresh if _is_aggregate(connection, table) else _replace
+            rows = make(connection, table, window)
+            # A refresh has committed by now: a crash in between repeats it.
             connection.execute(_STORE, (table, day, made))
     return RollupReport(table, day, made, rows is not None, rows, round(time.monotonic() - started, 3))
+
+
+def _is_aggregate(connection: Connection, table: str) -> bool:
+    row = connection.execute("SELECT relkind = 'v' FROM pg_class WHERE oid = %s::regclass", (table,)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _replace(connection: Connection, table: str, window: dict[str, datetime]) -> int:
+    delete = sql.SQL("DELETE FROM {table} WHERE {time} >= %(start)s AND {time} < %(end)s").format(
+        table=sql.Identifier(table), time=sql.Identifier(TABLES[table])
+    )
+    with connection.transaction():
+        connection.execute(delete, window)
+        return connection.execute(_statement(table), window).rowcount
+
+
+def _refresh(connection: Connection, table: str, window: dict[str, datetime]) -> int:
+    """Refresh the day, whatever TimescaleDB believes has changed, and count its rows; waits for other refreshes.
+
+    In no transaction, as it commits by itself, and with bounds in UTC: a bucket that is only partly in the window
+    would be left out.
+    """
+    deadline = time.monotonic() + _REFRESH_SECONDS
+    while True:
+        try:
+            connection.execute(_REFRESH, {"table": table, **window})
+            break
+        except _BUSY:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.05, 0.5))
+    count = sql.SQL("SELECT count(*) FROM {table} WHERE {time} >= %(start)s AND {time} < %(end)s").format(
+        table=sql.Identifier(table), time=sql.Identifier(TABLES[table])
+    )
+    row = connection.execute(count, window).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _statement(table: str) -> bytes:
