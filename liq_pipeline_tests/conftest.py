@@ -73,7 +73,8 @@ def timescaledb_version(postgres_server: str) -> str | None:
 
 
 @contextmanager
-def _fresh_database(server: str) -> Iterator[str]:
+def fresh_database(server: str) -> Iterator[str]:
+    """URL of a new, empty database, dropped afterwards."""
     name = f"liq_test_{uuid.uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -87,7 +88,7 @@ def _fresh_database(server: str) -> Iterator[str]:
 @pytest.fixture
 def database_url(postgres_server: str) -> Iterator[str]:
     """A fresh, empty plain-PostgreSQL database, dropped afterwards."""
-    with _fresh_database(postgres_server) as url:
+    with fresh_database(postgres_server) as url:
         yield url
 
 
@@ -101,7 +102,7 @@ def warehouse_url(
     with_timescaledb = request.param == "timescaledb"
     if with_timescaledb and timescaledb_version is None:
         pytest.skip("this PostgreSQL has no TimescaleDB; set LIQ_TEST_DATABASE_URL to one that has")
-    with _fresh_database(postgres_server) as url:
+    with fresh_database(postgres_server) as url:
         migrate(url, plain=not with_timescaledb)
         yield url
 

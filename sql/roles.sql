@@ -47,7 +47,14 @@ BEGIN
         ORDER BY oid
     LOOP
         IF relation.ours AND CURRENT_USER <> 'liq_pipeline' THEN
-            EXECUTE format('ALTER %s %s OWNER TO liq_pipeline', relation.kind, relation.name);
+            BEGIN
+                EXECUTE format('ALTER %s %s OWNER TO liq_pipeline', relation.kind, relation.name);
+            EXCEPTION WHEN insufficient_privilege THEN
+                -- Only a superuser may give a continuous aggregate away; it stays with the role that made it.
+                IF relation.kind = 'TABLE' THEN
+                    RAISE;
+                END IF;
+            END;
         END IF;
         IF NOT has_table_privilege('liq_reader', relation.oid, 'SELECT') THEN
             EXECUTE format('GRANT SELECT ON %s TO liq_reader', relation.name);

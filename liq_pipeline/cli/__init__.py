@@ -16,6 +16,7 @@ _COMMANDS = {
     "collect": ("collect", "Collect liquidations in the foreground."),
     "import": ("import_", "Land an archive file in liquidations_raw."),
     "materialize": ("materialize", "Materialize the daily assets for a range of days."),
+    "migrate": ("migrate", "Bring the schema up to date, or move the database to TimescaleDB."),
     "status": ("status", "Show servers, feeds, backlog and stale days; exit 1 if something is wrong."),
     "simulate": ("simulate", "Write frames in the venues' wire formats, and the ledger of what they mean."),
 }

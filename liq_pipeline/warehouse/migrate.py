@@ -1,7 +1,7 @@
 """The schema: numbered SQL files in ``sql/``, applied in order, each once.
 
 ``NNNN_name.sql`` runs everywhere; ``NNNN_name.timescaledb.sql`` only where the database has TimescaleDB, and is
-recorded as skipped elsewhere, so a database keeps the flavour it was made with.
+recorded as skipped elsewhere, so a database keeps the flavour it was made with until it is moved (``moving.py``).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from liq_pipeline.errors import SchemaError, ServerError
 from liq_pipeline.warehouse import locks, roles
 from liq_pipeline.warehouse.connection import Connection, connect
 
+FOLDER: Final = Path(liq_pipeline.__file__).parent.parent / "sql"
 MIN_SERVER: Final = 150000
 MIN_TIMESCALEDB: Final = (2, 25)
 """Before it, fast deletes on compressed chunks fail once a continuous aggregate exists."""
@@ -43,10 +44,11 @@ class Migration(NamedTuple):
 def migrate(database_url: str, *, plain: bool = False) -> int:
     """Bring the schema to this program's version and return it; safe to repeat and to run twice at once.
 
-    TimescaleDB is used where the server offers at least 2.25 and the role may create the extension; ``plain``
-    leaves it aside. Raises ServerError, or SchemaError when the database is newer than this program.
+    TimescaleDB is used where the server offers at least 2.25 and the role may create the extension when the database
+    is made; ``plain`` leaves it aside, and what was made plain stays so until it is moved. Raises ServerError, or
+    SchemaError when the database is newer than this program.
     """
-    migrations = list(_migrations())
+    migrations = list(all_migrations())
     with connect(database_url, autocommit=True) as connection:
         if connection.info.server_version < MIN_SERVER:
             raise ServerError(f"PostgreSQL is {connection.info.server_version // 10000}: version 15 or newer is needed")
@@ -56,7 +58,9 @@ def migrate(database_url: str, *, plain: bool = False) -> int:
                 if current > migrations[-1].version:
                     raise SchemaError(_newer(current, migrations[-1].version))
                 if current < migrations[-1].version:
-                    timescaledb = not plain and _offer_timescaledb(connection, database_url)
+                    timescaledb = (
+                        not plain and not _made_plain(connection) and offer_timescaledb(connection, database_url)
+                    )
                     for migration in migrations[current:]:
                         _apply(connection, migration, timescaledb)
                 roles.apply(connection)
@@ -81,7 +85,7 @@ def check(database_url: str) -> None:
 
 def required_version() -> int:
     """The schema version this program works with."""
-    return max(migration.version for migration in _migrations())
+    return max(migration.version for migration in all_migrations())
 
 
 def version(connection: Connection) -> int:
@@ -97,15 +101,23 @@ def _newer(current: int, needed: int) -> str:
     return f"schema is version {current}, this program needs {needed}: the database is newer, upgrade liq"
 
 
-def _migrations() -> Iterator[Migration]:
-    folder = Path(liq_pipeline.__file__).parent.parent / "sql"
-    paths = sorted(folder.glob("[0-9][0-9][0-9][0-9]_*.sql"))
+def all_migrations() -> Iterator[Migration]:
+    """The files in order; raises SchemaError where one is missing."""
+    paths = sorted(FOLDER.glob("[0-9][0-9][0-9][0-9]_*.sql"))
     if not paths:
-        raise SchemaError(f"no migrations in {folder}: run liq from a clone of the repository, installed by ./liq")
+        raise SchemaError(f"no migrations in {FOLDER}: run liq from a clone of the repository, installed by ./liq")
     for number, path in enumerate(paths, start=1):
         if int(path.name[:4]) != number:
             raise SchemaError(f"{path} should be number {number:04}: migrations are numbered without gaps")
         yield Migration(number, path.name, path.read_text("utf-8"), path.name.endswith(".timescaledb.sql"))
+
+
+def _made_plain(connection: Connection) -> bool:
+    """Whether a file for TimescaleDB was skipped: those after it count on what it would have made."""
+    if version(connection) == 0:
+        return False
+    row = connection.execute("SELECT coalesce(bool_or(skipped), false) FROM schema_version").fetchone()
+    return bool(row and row[0])
 
 
 def _apply(connection: Connection, migration: Migration, timescaledb: bool) -> None:
@@ -120,7 +132,7 @@ def _apply(connection: Connection, migration: Migration, timescaledb: bool) -> N
         )
 
 
-def _offer_timescaledb(connection: Connection, database_url: str) -> bool:
+def offer_timescaledb(connection: Connection, database_url: str) -> bool:
     """Create the extension if that is possible; whether the database then has a version that is new enough."""
     try:
         # Its own connection: a library that is not preloaded ends the session that asks for it.

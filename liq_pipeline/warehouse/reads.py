@@ -61,7 +61,7 @@ def flavour(connection: Connection) -> Flavour:
     if used:
         return Flavour(True, f"TimescaleDB {installed}")
     if installed or available:
-        text = f"plain PostgreSQL: TimescaleDB {installed or available} is there, but could not be used at first start"
+        text = f"plain PostgreSQL: TimescaleDB {installed or available} is there; `liq migrate --to-timescaledb` moves"
         return Flavour(False, text)
     return Flavour(False, "plain PostgreSQL")
 
