@@ -51,6 +51,8 @@ class Settings(BaseModel):
     rollup_retention_days: int = Field(default=365, ge=0)
     stream_hours: int = Field(default=2, ge=1)
     start_date: date = date(2023, 6, 1)
+    archive_dir: Path | None = None
+    """A folder of archive files, laid out as ``archive.layout`` says; its days are imported by themselves."""
     alert_urls: tuple[SecretStr, ...] = ()
     ui_url: str = "http://127.0.0.1:3000"
     """Where people reach the Dagster UI: the start of the links in alerts. ``liq up`` sets it to its own."""
@@ -58,10 +60,10 @@ class Settings(BaseModel):
     """Overrides by feed, from LIQ_WS_URL_<EXCHANGE>."""
     rest_urls: dict[str, str] = Field(default_factory=dict)
 
-    @field_validator("home")
+    @field_validator("home", "archive_dir")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value and value.expanduser().absolute()
 
     @field_validator("exchanges", mode="before")
     @classmethod

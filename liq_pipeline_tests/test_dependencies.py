@@ -23,6 +23,7 @@ ALLOWED = {
     "collector": MIDDLE,
     "warehouse": MIDDLE,
     "imports": MIDDLE,
+    "archive": MIDDLE | {"archive"},
     "simulate": MIDDLE,
     "embedded": MIDDLE | {"embedded"},
 }

@@ -17,6 +17,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
     assert (settings.retention_days, settings.rollup_retention_days, settings.stream_hours) == (90, 365, 2)
     assert settings.start_date == date(2023, 6, 1)
     assert settings.embedded == "auto"
+    assert settings.archive_dir is None
 
 
 def test_the_environment_wins_over_the_env_file(tmp_path: Path) -> None:
@@ -25,6 +26,10 @@ def test_the_environment_wins_over_the_env_file(tmp_path: Path) -> None:
     settings = load_settings({"LIQ_STREAM_HOURS": "4"}, env_file=env_file)
     assert settings.stream_hours == 4
     assert settings.significant_usd == Decimal(250_000)
+
+
+def test_the_archive_is_an_absolute_path() -> None:
+    assert load_settings({"LIQ_ARCHIVE_DIR": "~/archive"}, env_file=None).archive_dir == Path.home() / "archive"
 
 
 def test_venue_urls_are_read_by_feed_inverse_feeds_included() -> None:

@@ -36,16 +36,17 @@ def command(demo: bool, port: int) -> None:
 
 
 def _demo(settings: Settings) -> Settings:
-    """The settings of the demo home; raises SettingsError for servers or venues of the real world."""
+    """The settings of the demo home; raises SettingsError for servers, venues or files of the real world."""
     configured = [
         *(["LIQ_DATABASE_URL"] if settings.database_url else []),
         *(["LIQ_REDIS_URL"] if settings.redis_url else []),
+        *(["LIQ_ARCHIVE_DIR"] if settings.archive_dir else []),
         *(f"LIQ_WS_URL_{_variable(feed)}" for feed in settings.ws_urls),
         *(f"LIQ_REST_URL_{_variable(feed)}" for feed in settings.rest_urls),
     ]
     if configured:
         raise SettingsError(
-            f"--demo uses servers and exchanges of its own, but {', '.join(configured)} is set: "
+            f"--demo uses servers, exchanges and data of its own, but {', '.join(configured)} is set: "
             "unset it, or run `liq up` without --demo"
         )
     prepare_home(settings.home)

@@ -48,8 +48,9 @@ def test_the_demo_refuses_servers_and_exchanges_of_the_real_world(home: Path) ->
         "--demo",
         LIQ_DATABASE_URL="postgresql://me:secret@db/liquidations",
         LIQ_WS_URL_BINANCE="wss://example.org",
+        LIQ_ARCHIVE_DIR="/srv/archive",
     )
-    assert "LIQ_DATABASE_URL, LIQ_WS_URL_BINANCE is set" in line
+    assert "LIQ_DATABASE_URL, LIQ_ARCHIVE_DIR, LIQ_WS_URL_BINANCE is set" in line
     assert "secret" not in line
 
 
