@@ -11,7 +11,7 @@ import dagster as dg
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
-from liq_pipeline.dagster_defs import alerts, jobs, schedules, sensors  # noqa: E402
+from liq_pipeline.dagster_defs import alerts, archive, jobs, schedules, sensors  # noqa: E402
 from liq_pipeline.dagster_defs.assets import detection, landing, rollups, sources  # noqa: E402
 from liq_pipeline.dagster_defs.checks import checks  # noqa: E402
 from liq_pipeline.dagster_defs.resources import Line  # noqa: E402
@@ -20,6 +20,7 @@ defs = dg.Definitions(
     assets=[
         *sources.exchanges,
         sources.landing_zone,
+        sources.archive,
         landing.liquidations_raw,
         detection.detection,
         *rollups.rollups,
@@ -27,7 +28,13 @@ defs = dg.Definitions(
     asset_checks=checks,
     jobs=[jobs.daily_tables, jobs.collector_job, jobs.prune_job],
     schedules=[schedules.refresh_today, schedules.close_yesterday, schedules.prune_daily],
-    sensors=[sensors.collector_sensor, sensors.stale_days, alerts.failed_checks, alerts.failed_runs],
+    sensors=[
+        sensors.collector_sensor,
+        sensors.stale_days,
+        archive.archive_files,
+        alerts.failed_checks,
+        alerts.failed_runs,
+    ],
     resources={"line": Line()},
     # A process a step costs 3 seconds a run and buys nothing: the steps of a day depend on each other anyway.
     executor=dg.in_process_executor,

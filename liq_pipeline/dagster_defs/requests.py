@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Final, NamedTuple
 
+from liq_pipeline.archive.scan import Found
 from liq_pipeline.collector.shifts import ShiftRequest, requests
 from liq_pipeline.warehouse.day_state import DayState, StaleDay
 from liq_pipeline.warehouse.reads import BehindRollup
@@ -44,22 +46,31 @@ def stale_requests(
     fingerprints of the states they were asked for in: a day whose run failed is not asked for until it changes or some
     hours have passed, and does not stand in the way of the others.
     """
-    today, span = now.date(), int(now.timestamp()) // _AGAIN_SECONDS
     reasons = {rollup.day: f"{rollup.table} was not summed again" for rollup in behind}
     reasons |= {item.day: item.reason for item in stale}
     by_day = {state.day: state for state in states}
-    still: dict[str, str] = {}
-    due: list[DayRequest] = []
-    for day, reason in sorted(reasons.items()):
-        if day >= today:
-            continue
-        key, fingerprint = day.isoformat(), _fingerprint(by_day.get(day), reason, span)
-        if asked.get(key) == fingerprint:
-            still[key] = fingerprint
-        elif len(due) < DAYS_A_TICK:
-            still[key] = fingerprint
-            due.append(DayRequest(f"stale:{key}:{fingerprint}", day, reason))
-    return due, still
+    wanted = {day: (_text(by_day.get(day)) + reason, reason) for day, reason in reasons.items() if day < now.date()}
+    return _not_asked("stale", wanted, asked, now)
+
+
+def archive_requests(
+    waiting: Iterable[Found], asked: Mapping[str, str], now: datetime
+) -> tuple[list[DayRequest], dict[str, str]]:
+    """At most ``DAYS_A_TICK`` days with files to import that were not asked for yet, and all asked for so far.
+
+    A day is asked for again when one of its files changes, or when they are not imported some hours later.
+    """
+    by_day = defaultdict[date, list[Found]](list)
+    for file in sorted(waiting):
+        by_day[file.place.day].append(file)
+    wanted = {
+        day: (
+            "|".join(f"{file.path}|{file.size}|{file.modified_ns}" for file in files),
+            f"{len(files)} files of the archive wait to be imported",
+        )
+        for day, files in by_day.items()
+    }
+    return _not_asked("archive", wanted, asked, now)
 
 
 def young_day(now_ms: int, landed: tuple[int, int] | None, state: DayState | None) -> DayRequest | None:
@@ -80,11 +91,25 @@ def young_day(now_ms: int, landed: tuple[int, int] | None, state: DayState | Non
     return request if landed[1] > refreshed and now_ms - refreshed >= distance else None
 
 
-def _fingerprint(state: DayState | None, reason: str, span: int) -> str:
-    text = "|".join(
-        str(part)
-        for part in (
-            (state.raw_version, state.materialized_version, state.settings_hash, state.materialization) if state else ()
-        )
-    )
-    return hashlib.sha256(f"{text}|{reason}|{span}".encode()).hexdigest()[:10]
+def _not_asked(
+    kind: str, wanted: Mapping[date, tuple[str, str]], asked: Mapping[str, str], now: datetime
+) -> tuple[list[DayRequest], dict[str, str]]:
+    """Of the days wanted, each with what state it is in and why, some that were not asked for in that state."""
+    span = int(now.timestamp()) // _AGAIN_SECONDS
+    still: dict[str, str] = {}
+    due: list[DayRequest] = []
+    for day, (state, reason) in sorted(wanted.items()):
+        key, fingerprint = day.isoformat(), hashlib.sha256(f"{state}|{span}".encode()).hexdigest()[:10]
+        if asked.get(key) == fingerprint:
+            still[key] = fingerprint
+        elif len(due) < DAYS_A_TICK:
+            still[key] = fingerprint
+            due.append(DayRequest(f"{kind}:{key}:{fingerprint}", day, reason))
+    return due, still
+
+
+def _text(state: DayState | None) -> str:
+    if state is None:
+        return ""
+    parts = (state.raw_version, state.materialized_version, state.settings_hash, state.materialization)
+    return "".join(f"{part}|" for part in parts)

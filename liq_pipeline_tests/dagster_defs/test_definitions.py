@@ -37,6 +37,7 @@ def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> No
     assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {
         *TABLES,
         "liq_events",
+        "archive",
         "exchanges/binance",
         "exchanges/bybit",
         "exchanges/okx",
@@ -54,6 +55,7 @@ def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> No
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "collector_sensor",
         "stale_days",
+        "archive_files",
         "failed_checks",
         "failed_runs",
     }

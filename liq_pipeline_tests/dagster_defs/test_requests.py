@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
+from liq_pipeline.archive.layout import Place
+from liq_pipeline.archive.scan import Found
 from liq_pipeline.collector.shifts import LEAD_MS, SHIFT_MS
-from liq_pipeline.dagster_defs.requests import DAYS_A_TICK, shift_requests, stale_requests, young_day
+from liq_pipeline.dagster_defs.requests import (
+    DAYS_A_TICK,
+    archive_requests,
+    shift_requests,
+    stale_requests,
+    young_day,
+)
+from liq_pipeline.liquidation import Market
 from liq_pipeline.warehouse.day_state import DayState, StaleDay
 from liq_pipeline.warehouse.reads import BehindRollup
 
@@ -85,6 +94,33 @@ def test_a_rollup_that_missed_its_day_is_made_again() -> None:
     (request,), _ = stale_requests([DayState(day, 1, 1)], [], [BehindRollup("liquidations_hourly", day)], {}, _at(0))
     assert request.day == day
     assert "liquidations_hourly" in request.reason
+
+
+def _file(day: date, size: int = 1, name: str = "a") -> Found:
+    return Found(f"{name}/{day}.csv", Place(day, "forceorder_csv", "binance", (Market.LINEAR,)), size, 10**18)
+
+
+def test_days_with_waiting_files_are_asked_for_once_a_few_at_a_time_and_again_when_a_file_changes() -> None:
+    days = [TODAY - timedelta(days=offset) for offset in range(DAYS_A_TICK, -1, -1)]
+    files = [_file(day, name=name) for day in days for name in ("a", "b")]
+    first, asked = archive_requests(files, {}, _at(0))
+    second, asked = archive_requests(files, asked, _at(30))
+    third, asked = archive_requests(files, asked, _at(60))
+    assert [request.day for request in first] == days[:-1]
+    assert [request.day for request in second] == days[-1:] == [TODAY]
+    assert third == []
+    assert "2 files" in first[0].reason
+    (changed,), _ = archive_requests([*files[1:], _file(days[0], size=2)], asked, _at(90))
+    assert changed.day == days[0]
+    assert changed.run_key not in {request.run_key for request in first}
+
+
+def test_a_day_whose_files_were_not_imported_is_asked_for_again_some_hours_later() -> None:
+    files = [_file(TODAY)]
+    _, asked = archive_requests(files, {}, _at(0))
+    (again,), _ = archive_requests(files, asked, _at(6 * 3600))
+    assert again.day == TODAY
+    assert archive_requests([], asked, _at(30)) == ([], {})
 
 
 def test_today_is_made_as_soon_as_it_has_an_event() -> None:

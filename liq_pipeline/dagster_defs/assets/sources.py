@@ -1,4 +1,4 @@
-"""What lies upstream of the tables and is not made by a run: the exchanges, and the landing zone in Redis."""
+"""What lies upstream of the tables and is not made by a run: the exchanges, the landing zone in Redis, the archive."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import Final
 
 import dagster as dg
 
+from liq_pipeline.dagster_defs.partitions import daily
 from liq_pipeline.dagster_defs.tables import OWNERS
 from liq_pipeline.settings import KNOWN_FEEDS
 
 LANDING_ZONE: Final = dg.AssetKey("liq_events")
+ARCHIVE: Final = dg.AssetKey("archive")
 
 _NAMES: Final = {"binance": "Binance USD-M futures", "bybit": "Bybit linear contracts", "okx": "OKX swaps"}
 
@@ -36,4 +38,17 @@ landing_zone: Final = dg.AssetSpec(
     kinds={"redis"},
     owners=list(OWNERS),
     tags={"liq/layer": "landing"},
+)
+
+archive: Final = dg.AssetSpec(
+    ARCHIVE,
+    description=(
+        "Files below LIQ_ARCHIVE_DIR, by the UTC day in their names; `liq archive --help` says how they are laid out. "
+        "Observed by the sensor archive_files, never materialized; materializing liquidations_raw imports its day's."
+    ),
+    group_name="landing",
+    kinds={"file"},
+    owners=list(OWNERS),
+    tags={"liq/layer": "landing"},
+    partitions_def=daily,
 )
