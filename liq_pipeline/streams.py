@@ -24,7 +24,7 @@ from liq_pipeline.liquidation import Liquidation
 
 REJECTED: Final = "liq:rejected"
 LOADER_GROUP: Final = "loader"
-"""The consumer group, on every event stream and on REJECTED, whose acknowledgement means: the database has it."""
+"""The consumer group on every event stream and on REJECTED: the database has everything up to its position."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Liquidation)

@@ -1,4 +1,9 @@
-"""The streams of the landing zone as the loader sees them: entries not yet in the database, and what may go."""
+"""The streams of the landing zone as the loader sees them: entries not yet in the database, and what may go.
+
+The position of the loader's group in a stream says what the database has: everything up to it. Entries are read as
+a range and the position moves after the commit. Delivering them to a consumer instead, and acknowledging each, took
+Redis five times as long: it notes, and writes to its log, every entry that is on its way.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +20,6 @@ from liq_pipeline.streams import LOADER_GROUP, REJECTED, events_key
 StreamId = tuple[int, int]
 Fields = dict[bytes, bytes]
 
-# One name for all loaders: only one runs at a time, and its successor finds what it left pending under that name.
-_CONSUMER: Final = "loader"
 _BATCH: Final = 10_000
 _REJECTED_BATCH: Final = 200
 """Rejected frames can be as large as a venue's largest message, and are few."""
@@ -25,10 +28,10 @@ _FREE: Final = 0.2
 
 
 class Item(NamedTuple):
-    """An entry of a stream; ``fields`` is None when it was deleted before it was acknowledged."""
+    """An entry of a stream."""
 
     id: bytes
-    fields: Fields | None
+    fields: Fields
 
 
 @contextmanager
@@ -45,8 +48,7 @@ def open_redis(redis_url: str) -> Iterator[redis.Redis]:
             "LIQ_REDIS_URL (hidden) is not a Redis URL; write it like redis://:password@host:6379/1"
         ) from None
     # As the parser made them: redis-py's lists of pairs and dictionaries cost more than all the rest of the reading.
-    for command in ("XREADGROUP", "XAUTOCLAIM"):
-        client.set_response_callback(command, lambda response, **_: response)
+    client.set_response_callback("XRANGE", lambda response, **_: response)
     try:
         yield client
     except redis.AuthenticationError as error:
@@ -76,31 +78,35 @@ def stream_keys(client: redis.Redis) -> list[str]:
 
 
 def uncommitted(client: redis.Redis, key: str, until_ms: int) -> Iterator[list[Item]]:
-    """Batches of entries older than ``until_ms``: first those delivered before but never acknowledged, then new ones.
-
-    What is read stays pending until ``acknowledge``. A newer entry that comes along stays pending for the next run.
-    """
-    if gone := _claim_all(client, key):
-        yield gone
-    position: bytes = b"0"
-    while entries := _read(client, key, position):
-        position = entries[-1].id
-        batch = [item for item in entries if parse_id(item.id)[0] < until_ms]
-        if batch:
-            yield batch
-        if len(batch) < len(entries):
-            return
-    while entries := _read(client, key, b">"):
-        batch = [item for item in entries if parse_id(item.id)[0] < until_ms]
-        if batch:
-            yield batch
-        if len(batch) < len(entries):
-            return
+    """Batches of entries older than ``until_ms`` and newer than what is committed."""
+    _take_back_pending(client, key)
+    count = _REJECTED_BATCH if key == REJECTED else _BATCH
+    after = _group(client, key)["last-delivered-id"]
+    while entries := _call(client, "XRANGE", key, b"(" + after, until_ms - 1, "COUNT", count):
+        after = entries[-1][0]
+        yield [Item(entry_id, dict(zip(pair := iter(flat), pair, strict=False))) for entry_id, flat in entries]
 
 
-def acknowledge(client: redis.Redis, key: str, ids: Sequence[bytes]) -> None:
-    """Say that the database has these entries."""
-    client.xack(key, LOADER_GROUP, *ids)
+def was_robbed(client: redis.Redis, key: str) -> bool:
+    """Whether something deleted entries that were not committed; Redis before 7 does not know."""
+    if not client.exists(key):
+        return False
+    deleted = client.xinfo_stream(key).get("max-deleted-entry-id", b"0-0")
+    return parse_id(deleted) > parse_id(_group(client, key)["last-delivered-id"])
+
+
+def commit(client: redis.Redis, key: str, batch: Sequence[Item]) -> None:
+    """Say that the database has these entries, the first after what it had, and all before."""
+    last = batch[-1].id
+    read = _entries_read(client, key)
+    counted = () if read is None else ("ENTRIESREAD", read + len(batch))
+    command = ("XGROUP", "SETID", key, LOADER_GROUP, last, *counted)
+    try:
+        _call(client, *command)
+    except redis.OutOfMemoryError:
+        # Redis before 7 refuses this when it is full, like writing. What is committed may go then.
+        client.xtrim(key, minid="{}-{}".format(*_next(parse_id(last))), approximate=False)
+        _call(client, *command)
 
 
 def trim(client: redis.Redis, key: str, horizon_ms: int) -> int:
@@ -143,39 +149,40 @@ def _memory_is_short(client: redis.Redis) -> bool:
     return bool(limit and memory["used_memory"] > (1 - _FREE) * limit)
 
 
+def _group(client: redis.Redis, key: str) -> dict[str, Any]:
+    return next(group for group in client.xinfo_groups(key) if group["name"] == LOADER_GROUP.encode())
+
+
 def _first_uncommitted(client: redis.Redis, key: str) -> StreamId:
-    groups = client.xinfo_groups(key)
-    group = next(group for group in groups if group["name"] == LOADER_GROUP.encode())
-    milliseconds, sequence = parse_id(group["last-delivered-id"])
+    never_delivered = _next(parse_id(_group(client, key)["last-delivered-id"]))
     first_pending = client.xpending(key, LOADER_GROUP)["min"]
-    never_delivered = (milliseconds, sequence + 1)
     return min(never_delivered, parse_id(first_pending)) if first_pending else never_delivered
 
 
-def _claim_all(client: redis.Redis, key: str) -> list[Item]:
-    """Take over what other consumers left pending; the pending entries that are no longer there.
-
-    Redis 6.2 answers a deleted entry without its id, so only ids are asked for, and reading finds out; from 7 on it
-    lists deleted ones itself.
-    """
-    start, gone = b"0-0", []
-    while True:
-        start, _, *deleted = _call(client, "XAUTOCLAIM", key, LOADER_GROUP, _CONSUMER, 0, start, "JUSTID")
-        gone += [Item(entry_id, None) for entry_id in (deleted[0] if deleted else ())]
-        if start == b"0-0":
-            return gone
+def _next(stream_id: StreamId) -> StreamId:
+    return stream_id[0], stream_id[1] + 1
 
 
-def _read(client: redis.Redis, key: str, after: bytes) -> list[Item]:
-    count = _REJECTED_BATCH if key == REJECTED else _BATCH
-    command = ("XREADGROUP", "GROUP", LOADER_GROUP, _CONSUMER, "COUNT", count, "STREAMS", key, after)
-    reply = _call(client, *command)
-    if not reply:
-        return []
-    return [
-        Item(entry_id, None if flat is None else dict(zip(pair := iter(flat), pair, strict=False)))
-        for entry_id, flat in reply[0][1]
-    ]
+def _entries_read(client: redis.Redis, key: str) -> int | None:
+    """How many entries there ever were up to the group's position: with it Redis, from 7 on, tells its backlog."""
+    group = _group(client, key)
+    if (read := group.get("entries-read")) is not None:
+        return int(read)
+    lag = group.get("lag")
+    return None if lag is None else int(client.xinfo_stream(key)["entries-added"]) - int(lag)
+
+
+def _take_back_pending(client: redis.Redis, key: str) -> None:
+    """Step back before what was delivered to a consumer, as earlier versions did, and never acknowledged."""
+    if not client.xpending(key, LOADER_GROUP)["pending"]:
+        return
+    milliseconds, sequence = _first_uncommitted(client, key)
+    before = (milliseconds, sequence - 1) if sequence else (milliseconds - 1, 2**64 - 1)
+    pipeline = client.pipeline(transaction=True)
+    pipeline.xgroup_setid(key, LOADER_GROUP, "{}-{}".format(*before))
+    for consumer in client.xinfo_consumers(key, LOADER_GROUP):
+        pipeline.xgroup_delconsumer(key, LOADER_GROUP, consumer["name"])
+    pipeline.execute()
 
 
 def _call(client: redis.Redis, *command: object) -> Any:

@@ -1,6 +1,6 @@
 """From the streams of the landing zone to ``liquidations_raw`` and ``frames_rejected``, exactly once.
 
-Read, commit, acknowledge, in this order: a crash between any two repeats work, and repeated rows are recognised.
+Read, commit, say so to Redis, in this order: a crash between any two repeats work, and repeated rows are recognised.
 One loader runs at a time. While PostgreSQL takes one batch, a thread decodes and encodes the next, and another reads
 the one after it.
 """
@@ -45,8 +45,8 @@ class DrainReport:
     """Entries of event streams that could not be rows; each is in ``frames_rejected``."""
     rejected: int = 0
     """Frames of the rejected stream, now in ``frames_rejected``."""
-    vanished: int = 0
-    """Entries that something else deleted from their stream before they were committed."""
+    robbed: list[str] = field(default_factory=list)
+    """Streams of which something else deleted entries before they were committed."""
     trimmed: int = 0
     days: Counter[date] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -56,12 +56,11 @@ class DrainReport:
 class _Batch:
     """What was read from one stream: rows to be, the entries they came from, and what is none."""
 
-    ids: list[bytes]
+    items: list[backlog.Item]
     sources: list[bytes] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     rows: Rows = field(init=False)
     rejections: list[RejectedFrame] = field(default_factory=list)
-    vanished: int = 0
 
 
 def drain(database_url: str, redis_url: str, settings: Settings, until: int | None = None) -> DrainReport:
@@ -82,6 +81,7 @@ def drain(database_url: str, redis_url: str, settings: Settings, until: int | No
         report = DrainReport(until_ms=now + 1 if until is None else until)
         contract_sizes.record_listed(connection, client)
         keys = backlog.stream_keys(client)
+        report.robbed = [key for key in keys if backlog.was_robbed(client, key)]
         for key in keys:
             _drain_stream(connection, client, key, report)
         for key in keys:
@@ -110,7 +110,7 @@ def _drain_stream(connection: Connection, client: redis.Redis, key: str, report:
     ):
         for batch in batches:
             landed = _commit(connection, key, batch)
-            backlog.acknowledge(client, key, batch.ids)
+            backlog.commit(client, key, batch.items)
             _add(report, key, batch, landed)
 
 
@@ -127,7 +127,6 @@ def _add(report: DrainReport, key: str, batch: _Batch, landed: InsertReport) -> 
     report.new += landed.new
     report.duplicate += landed.duplicate
     report.days += landed.days
-    report.vanished += batch.vanished
     if key == REJECTED:
         report.rejected += len(batch.rejections)
     else:
@@ -136,11 +135,9 @@ def _add(report: DrainReport, key: str, batch: _Batch, landed: InsertReport) -> 
 
 def _batches(read: Iterator[list[backlog.Item]], key: str) -> Iterator[_Batch]:
     for items in read:
-        batch = _Batch([item.id for item in items])
+        batch = _Batch(items)
         for item in items:
-            if item.fields is None:
-                batch.vanished += 1
-            elif key == REJECTED:
+            if key == REJECTED:
                 batch.rejections.append(_rejected_frame(key, item.id, item.fields))
             else:
                 try:

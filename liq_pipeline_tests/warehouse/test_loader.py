@@ -10,6 +10,7 @@ from liq_pipeline.settings import Settings
 from liq_pipeline.streams import LOADER_GROUP, REJECTED, encode_event, events_key
 from liq_pipeline.warehouse import backlog, loader, locks
 from liq_pipeline.warehouse.connection import connect
+from liq_pipeline.warehouse.landing_zone import stream_states
 from liq_pipeline_tests.warehouse.making import (
     DAY,
     KEEP,
@@ -106,12 +107,12 @@ def test_a_crash_before_the_commit_loses_nothing(
     assert raw_versions(warehouse_url) == {DAY: 1}
 
 
-def test_a_crash_between_commit_and_acknowledgement_repeats_work_only(
+def test_a_crash_before_redis_knows_of_the_commit_repeats_work_only(
     warehouse_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(redis_url, [entry(n) for n in range(10)])
     with monkeypatch.context() as patch:
-        patch.setattr(backlog, "acknowledge", crash)
+        patch.setattr(backlog, "commit", crash)
         with pytest.raises(Crash):
             loader.drain(warehouse_url, redis_url, KEEP)
     assert len(landed_ids(warehouse_url)) == 10
@@ -140,23 +141,59 @@ def test_a_connection_killed_in_the_middle_is_a_server_error_and_loses_nothing(
     assert loader.drain(warehouse_url, redis_url, KEEP).new == 10
 
 
-def test_what_a_dead_consumer_left_pending_is_taken_over(warehouse_url: str, redis_url: str) -> None:
-    add(redis_url, [entry(n) for n in range(6)])
+def test_what_an_earlier_version_left_pending_lands(warehouse_url: str, redis_url: str) -> None:
+    stream_ids = add(redis_url, [entry(n) for n in range(6)])
     with redis.Redis.from_url(redis_url) as client:
         client.xgroup_create(KEY, LOADER_GROUP, id="0")
         client.xreadgroup(LOADER_GROUP, "another-host", {KEY: ">"}, count=4)
-    assert loader.drain(warehouse_url, redis_url, KEEP).new == 6
+        client.xack(KEY, LOADER_GROUP, stream_ids[0])
+        assert loader.drain(warehouse_url, redis_url, KEEP).new == 5
+        assert client.xpending(KEY, LOADER_GROUP)["pending"] == 0
+    again = loader.drain(warehouse_url, redis_url, KEEP)
+    assert (again.new, again.duplicate) == (0, 0)
 
 
-def test_entries_deleted_while_pending_are_counted_and_do_not_block(warehouse_url: str, redis_url: str) -> None:
+def test_entries_deleted_before_they_were_committed_are_said_once_and_do_not_block(
+    warehouse_url: str, redis_url: str
+) -> None:
     stream_ids = add(redis_url, [entry(n) for n in range(4)])
     with redis.Redis.from_url(redis_url) as client:
-        client.xgroup_create(KEY, LOADER_GROUP, id="0")
-        client.xreadgroup(LOADER_GROUP, "loader", {KEY: ">"})
         client.xdel(KEY, stream_ids[1])
     report = loader.drain(warehouse_url, redis_url, KEEP)
-    assert (report.new, report.vanished) == (3, 1)
-    assert loader.drain(warehouse_url, redis_url, KEEP).vanished == 0
+    assert (report.new, report.robbed) == (3, [KEY])
+    add(redis_url, [entry(5)])
+    assert loader.drain(warehouse_url, redis_url, KEEP).robbed == []
+
+
+def test_redis_tells_the_backlog_between_two_drains(warehouse_url: str, redis_url: str) -> None:
+    first = _now(redis_url) - HOUR
+    _add_at(redis_url, [(first + n, n) for n in range(10)])
+    with redis.Redis.from_url(redis_url) as client:
+        for read, left in ((3, 7), (4, 6), (10, 0)):
+            loader.drain(warehouse_url, redis_url, KEEP, until=first + read)
+            assert [(state.key, state.uncommitted) for state in stream_states(client)] == [(KEY, left)]
+            assert client.xinfo_groups(KEY)[0]["lag"] == left
+            client.xtrim(KEY, maxlen=left + 1, approximate=False)
+
+
+def test_a_full_redis_that_refuses_to_note_the_commit_gets_room_from_what_is_committed(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(redis_url, [entry(n) for n in range(6)])
+    with backlog.open_redis(redis_url) as client:
+        assert backlog.stream_keys(client) == [KEY, REJECTED]
+        (batch,) = backlog.uncommitted(client, KEY, backlog.now_ms(client) + 1)
+        call = client.execute_command
+
+        def full(*command: object, **options: object) -> object:
+            if command[:2] == ("XGROUP", "SETID") and client.xlen(KEY) > 2:
+                raise redis.OutOfMemoryError
+            return call(*command, **options)
+
+        monkeypatch.setattr(client, "execute_command", full)
+        backlog.commit(client, KEY, batch[:4])
+        assert client.xlen(KEY) == 2
+        assert list(backlog.uncommitted(client, KEY, backlog.now_ms(client) + 1)) == [batch[4:]]
 
 
 def test_entries_from_after_the_run_began_wait_for_the_next(warehouse_url: str, redis_url: str) -> None:
@@ -245,7 +282,7 @@ def test_rejected_frames_are_recorded_once_and_legibly(
         )
         client.xadd(REJECTED, {"received_at": "absurd", "reason": "no JSON", "frame": b""})
     with monkeypatch.context() as patch:
-        patch.setattr(backlog, "acknowledge", crash)
+        patch.setattr(backlog, "commit", crash)
         with pytest.raises(Crash):
             loader.drain(warehouse_url, redis_url, KEEP)
     loader.drain(warehouse_url, redis_url, KEEP)
@@ -272,7 +309,7 @@ def test_trimming_spares_old_entries_that_are_not_committed(warehouse_url: str, 
     _add_at(redis_url, [(old, 1), (old + 10, 2), (old + 20, 3)])
     report = loader.drain(warehouse_url, redis_url, Settings(stream_hours=2), until=old + 10)
     assert (report.new, report.trimmed) == (1, 1)
-    # Read along with the first, so pending, but newer than the bound: neither committed nor trimmed.
+    # Older than the horizon, but newer than the bound: neither committed nor trimmed.
     with redis.Redis.from_url(redis_url) as client:
         assert client.xlen(KEY) == 2
     assert loader.drain(warehouse_url, redis_url, Settings(stream_hours=2)).new == 2

@@ -42,9 +42,9 @@ def liquidations_raw(context: dg.AssetExecutionContext, line: Line) -> Iterator[
     drained = loader.drain(servers.database_url, servers.redis_url, settings)
     seconds = time.perf_counter() - started
     context.log.info(f"drained the landing zone in {seconds:.3f} s: {drained}")
-    if drained.vanished:
+    if drained.robbed:
         context.log.error(
-            f"{drained.vanished} entries were deleted from the streams before the database had them, and not by liq: "
+            f"entries were deleted from {', '.join(drained.robbed)} before the database had them, and not by liq: "
             "find who else writes to this Redis, or give liq one of its own in LIQ_REDIS_URL"
         )
     if refused := [f"{file.path}: {file.reason}" for report in imported for file in report.refused if not file.known]:
