@@ -1,4 +1,4 @@
--- Who may do what. Run after the numbered files at every start; what is in place already stays as it is.
+-- Who may do what. Run before and after the numbered files; what is in place already stays as it is.
 -- Roles belong to the whole server: several databases share them, and may run this at the same time.
 --
 --   liq_pipeline  owns the tables: changes the schema, replaces days, refreshes rollups, sets policies
@@ -34,7 +34,8 @@ BEGIN
 
     EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %I TO liq_pipeline', current_schema());
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO liq_loader, liq_reader', current_schema());
-    EXECUTE format('ALTER DEFAULT PRIVILEGES IN SCHEMA %I GRANT SELECT ON TABLES TO liq_reader', current_schema());
+    EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE liq_pipeline, %I IN SCHEMA %I GRANT SELECT ON TABLES TO liq_reader',
+                   CURRENT_USER, current_schema());
 
     -- Of views only continuous aggregates are ours. They have to be changed by that name: as a table or view only the
     -- outer view would change hands, and refreshing would fail.
@@ -50,15 +51,19 @@ BEGIN
             BEGIN
                 EXECUTE format('ALTER %s %s OWNER TO liq_pipeline', relation.kind, relation.name);
             EXCEPTION WHEN insufficient_privilege THEN
-                -- Only a superuser may give a continuous aggregate away; it stays with the role that made it.
-                IF relation.kind = 'TABLE' THEN
-                    RAISE;
-                END IF;
+                NULL;  -- Only a superuser may give away a compressed table: it stays with the member that made it.
             END;
         END IF;
         IF NOT has_table_privilege('liq_reader', relation.oid, 'SELECT') THEN
             EXECUTE format('GRANT SELECT ON %s TO liq_reader', relation.name);
         END IF;
+    END LOOP;
+    FOR relation IN
+        SELECT oid::regprocedure AS name FROM pg_proc
+        WHERE pronamespace = current_schema()::regnamespace AND proowner = CURRENT_USER::regrole
+            AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
+    LOOP
+        EXECUTE format('ALTER FUNCTION %s OWNER TO liq_pipeline', relation.name);
     END LOOP;
 
     FOR needed IN
@@ -72,6 +77,7 @@ BEGIN
                    ('import_files', 'SELECT, INSERT, UPDATE'),
                    ('schema_version', 'SELECT')
         ) AS grants (name, privileges), regexp_split_to_table(privileges, ', ') AS privilege
+        WHERE to_regclass(grants.name) IS NOT NULL
     LOOP
         -- Asked first: granting on a hypertable goes through all its chunks.
         IF NOT has_table_privilege('liq_loader', needed.name, needed.privilege) THEN

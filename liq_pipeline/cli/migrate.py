@@ -6,14 +6,14 @@ import click
 
 from liq_pipeline.embedded import servers
 from liq_pipeline.settings import load_settings
-from liq_pipeline.warehouse import migrate, moving, reads, roles
+from liq_pipeline.warehouse import migrate, moving, policies, reads, roles
 from liq_pipeline.warehouse.connection import connect
 
 
 @click.command("migrate")
 @click.option("--to-timescaledb", is_flag=True, help="Move a plain database to TimescaleDB; every row is kept.")
 def command(to_timescaledb: bool) -> None:
-    """Bring the database's schema and roles to this program's version. `liq up` does that by itself.
+    """Bring the database's schema, roles and policies to what this program and the settings want, as `liq up` does.
 
     --to-timescaledb is for a database that was made before its server had TimescaleDB: install the extension, add it
     to shared_preload_libraries, restart PostgreSQL, stop `liq up`, back up, and run this once. It is one transaction:
@@ -27,6 +27,7 @@ def command(to_timescaledb: bool) -> None:
     version = migrate.migrate(database_url)
     if to_timescaledb:
         _move(database_url)
+    policies.apply(database_url, settings)
     with connect(database_url) as connection:
         click.echo(f"schema version {version}: {reads.flavour(connection).text}; {roles.said(connection)}")
 

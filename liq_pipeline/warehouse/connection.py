@@ -53,7 +53,7 @@ def connect(database_url: str, *, autocommit: bool = False, role: str | None = N
         with connection:
             if role is not None:
                 # Before the first transaction, whose rollback would take it back.
-                connection.execute(_BECOME, {"role": role, "right": _right(connection)})
+                connection.execute(_BECOME, {"role": role, "right": right_to_become(connection)})
             connection.autocommit = autocommit
             yield connection
     except psycopg.OperationalError as error:
@@ -62,7 +62,7 @@ def connect(database_url: str, *, autocommit: bool = False, role: str | None = N
         ) from error
 
 
-def _right(connection: Connection) -> str:
+def right_to_become(connection: Connection) -> str:
     """What lets a user take on a role: since PostgreSQL 16 a member may have been refused it."""
     return "SET" if connection.info.server_version >= 160000 else "MEMBER"
 

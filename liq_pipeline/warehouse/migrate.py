@@ -58,6 +58,7 @@ def migrate(database_url: str, *, plain: bool = False) -> int:
                 if current > migrations[-1].version:
                     raise SchemaError(_newer(current, migrations[-1].version))
                 if current < migrations[-1].version:
+                    roles.apply(connection)
                     timescaledb = (
                         not plain and not _made_plain(connection) and offer_timescaledb(connection, database_url)
                     )
@@ -123,6 +124,7 @@ def _made_plain(connection: Connection) -> bool:
 def _apply(connection: Connection, migration: Migration, timescaledb: bool) -> None:
     skipped = migration.needs_timescaledb and not timescaledb
     with connection.transaction():
+        roles.become_owner(connection)
         connection.execute(_VERSION_TABLE)
         if not skipped:
             connection.execute(migration.statements.encode())

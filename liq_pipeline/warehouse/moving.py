@@ -61,6 +61,7 @@ def to_timescaledb(database_url: str, announce: Callable[[str], None] = lambda _
         if not migrate.offer_timescaledb(connection, database_url):
             raise ServerError(_not_offered(connection))
         with _refused_in_words(connection), connection.transaction():
+            roles.become_owner(connection)
             _lock_all(connection)
             before = _contents(connection)
             announce(f"{sum(content.rows for content in before.values()):,} rows in {len(before)} tables")

@@ -8,7 +8,7 @@ from typing import Final
 from psycopg import errors
 
 import liq_pipeline
-from liq_pipeline.warehouse.connection import LOADER, OWNER, READER, Connection
+from liq_pipeline.warehouse.connection import LOADER, OWNER, READER, Connection, right_to_become
 
 _FILE: Final = Path(liq_pipeline.__file__).parent.parent / "sql" / "roles.sql"
 _STATE: Final = """
@@ -17,6 +17,16 @@ SELECT name,
        coalesce(pg_has_role(session_user, to_regrole(name), 'MEMBER'), false),
        coalesce(has_table_privilege(to_regrole(name), 'schema_version', 'SELECT'), false)
 FROM unnest(%s::text[]) WITH ORDINALITY AS roles (name, place) ORDER BY place"""
+
+_OWNER: Final = """
+SELECT rolname FROM pg_roles
+WHERE rolname = %(role)s AND pg_has_role(session_user, oid, %(right)s)
+    AND has_schema_privilege(oid, current_schema(), 'CREATE')
+    AND NOT EXISTS (
+        SELECT FROM pg_class
+        WHERE relnamespace = current_schema()::regnamespace AND relowner = session_user::regrole
+            AND relkind IN ('r', 'p', 'v')
+    )"""
 
 
 def apply(connection: Connection) -> bool:
@@ -31,6 +41,16 @@ def apply(connection: Connection) -> bool:
     except errors.InsufficientPrivilege:
         return False
     return True
+
+
+def become_owner(connection: Connection) -> None:
+    """Be the role that owns the tables, for the rest of the transaction, so that new ones are its own from the start.
+
+    Where tables have stayed with the user, whose files those are to change, it stays the user.
+    """
+    row = connection.execute(_OWNER, {"role": OWNER, "right": right_to_become(connection)}).fetchone()
+    if row:
+        connection.execute("SELECT set_config('role', %s, true)", row)
 
 
 def said(connection: Connection) -> str:
