@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +13,9 @@ from liq_pipeline.archive import progress
 from liq_pipeline.archive.progress import State
 from liq_pipeline.archive.scan import Found, of_day
 from liq_pipeline.errors import ImportRefusedError
+from liq_pipeline.imports import sources
 from liq_pipeline.imports.formats import format_named
-from liq_pipeline.imports.landing import import_file
+from liq_pipeline.imports.landing import import_source
 from liq_pipeline.settings import Settings
 from liq_pipeline.warehouse.connection import connect
 
@@ -43,21 +45,25 @@ class DayImport:
     being_written: list[str] = field(default_factory=list)
 
 
-def import_day(root: Path, day: date, settings: Settings, database_url: str, *, retry: bool) -> DayImport:
-    """Import the files of ``day`` below ``root`` that were not imported as they are now.
+def import_day(
+    root: Path, day: date, settings: Settings, database_url: str, *, retry: bool = False, again: bool = False
+) -> DayImport:
+    """Import the files of ``day`` below ``root`` that were not imported as they are now; with ``again``, all of them.
 
     A file that is refused does not stop the others. One that was refused before, and has not changed since, is tried
-    again only if ``retry``. Raises SettingsError if there is no archive, ServerError if the database is away.
+    again only if ``retry`` or ``again``. Raises SettingsError if there is no archive, ServerError if the database is
+    away.
     """
     report, now = DayImport(), time.time()
     with connect(database_url, autocommit=True) as connection:
-        for file, state, reason in progress.standings(of_day(root, day), progress.outcomes(connection), settings, now):
+        recorded = progress.outcomes(connection)
+        for file, state, reason in progress.standings(of_day(root, day), recorded, settings, now):
             report.files += 1
             if state is State.WRITING:
                 report.being_written.append(file.path)
-            elif state is State.EXCLUDED or (state is State.REFUSED and not retry):
+            elif state is State.EXCLUDED or (state is State.REFUSED and not (retry or again)):
                 report.refused.append(Refused(file.path, reason, known=True))
-            elif state is not State.IMPORTED:
+            elif state is not State.IMPORTED or again:
                 refusal = _import(root / file.path, file, settings, database_url, int(now * 1000), report)
                 progress.record(connection, file, refusal)
     return report
@@ -65,17 +71,12 @@ def import_day(root: Path, day: date, settings: Settings, database_url: str, *, 
 
 def _import(path: Path, file: Found, settings: Settings, database_url: str, now: int, report: DayImport) -> str | None:
     """Land a file and count what became of it; why it was refused, or None."""
-    place, reasons = file.place, set[str]()
+    place, format_ = file.place, format_named(file.place.format)
+    reasons: set[str] = set()
     try:
-        for market in place.markets:
-            landed = import_file(
-                path,
-                place.exchange,
-                market,
-                format_named(place.format),
-                settings=settings,
-                database_url=database_url,
-                now=now,
+        for source, market in product(sources.find(path, format_), place.markets):
+            landed = import_source(
+                source, place.exchange, market, format_, settings=settings, database_url=database_url, now=now
             )
             report.new += landed.new
             report.duplicate += landed.duplicate
@@ -85,10 +86,10 @@ def _import(path: Path, file: Found, settings: Settings, database_url: str, now:
             if of_the_day:
                 reasons |= landed.refusals
     except ImportRefusedError as error:
-        reasons = {str(error)}
-    if reasons:
-        refusal = "; ".join(sorted(reasons))
-        report.refused.append(Refused(file.path, refusal))
-        return refusal
-    report.imported += 1
-    return None
+        reasons.add(str(error))
+    if not reasons:
+        report.imported += 1
+        return None
+    refusal = "; ".join(sorted(reasons))
+    report.refused.append(Refused(file.path, refusal))
+    return refusal

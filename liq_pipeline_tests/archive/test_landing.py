@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import time
+import zipfile
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -31,8 +33,8 @@ def rows(*symbols: str, time_ms: int = EVENING) -> str:
     return "".join(f"{symbol},SELL,LIMIT,IOC,1,100,101.5,FILLED,1,1,{time_ms},1\n" for symbol in symbols)
 
 
-def _import(root: Path, url: str, settings: Settings = KEEP, *, retry: bool = False, day: date = DAY) -> DayImport:
-    return import_day(root, day, settings, url, retry=retry)
+def _import(root: Path, url: str, settings: Settings = KEEP, **how: bool) -> DayImport:
+    return import_day(root, DAY, settings, url, **how)
 
 
 def _landed(url: str) -> set[str]:
@@ -87,6 +89,82 @@ def test_a_refused_file_stops_no_other_and_is_tried_again_when_asked_for_or_chan
     assert _states(tmp_path, warehouse_url)[broken] is State.WAITING
     assert _import(tmp_path, warehouse_url).imported == 1
     assert set(_states(tmp_path, warehouse_url).values()) == {State.IMPORTED}
+
+
+def test_what_was_imported_is_imported_again_by_force(tmp_path: Path, warehouse_url: str) -> None:
+    put(tmp_path, RECORDING, rows("BTC", "ETH"))
+    _import(tmp_path, warehouse_url)
+    query(warehouse_url, "DELETE FROM liquidations_raw WHERE contract = 'ETHUSDT'")
+    report = _import(tmp_path, warehouse_url, again=True)
+    assert (report.imported, report.new, report.duplicate) == (1, 1, 1)
+
+
+VISION = "binance_vision/data/futures/cm/daily/liquidationSnapshot/BTCUSD_PERP"
+SNAPSHOT = f"{VISION}/BTCUSD_PERP-liquidationSnapshot-{DAY}.zip"
+
+
+def _snapshot(root: Path) -> Path:
+    """A day of Binance's archive as it is published: zipped, every row twice, its checksum beside it."""
+    row = f"{EVENING},BUY,LIMIT,IOC,7,30741.3,30631.6,FILLED,6,7\n"
+    path = put(root, SNAPSHOT)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"BTCUSD_PERP-liquidationSnapshot-{DAY}.csv", row * 2)
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    put(root, f"{SNAPSHOT}.CHECKSUM", f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n")
+    return path
+
+
+def test_a_day_mirrored_from_binances_archive_is_imported(tmp_path: Path, warehouse_url: str) -> None:
+    _snapshot(tmp_path)
+    report = _import(tmp_path, warehouse_url)
+    assert (report.files, report.imported, report.new, report.duplicate) == (1, 1, 1, 1)
+    assert query(warehouse_url, "SELECT market, contract, value_usd::int FROM liquidations_raw") == [
+        ("inverse", "BTCUSD_PERP", 700)
+    ]
+
+
+def test_a_download_that_its_checksum_contradicts_is_refused(tmp_path: Path, warehouse_url: str) -> None:
+    _snapshot(tmp_path)
+    put(tmp_path, f"{SNAPSHOT}.CHECKSUM", f"{'0' * 64}  name\n")
+    ((_, reason, _),) = _import(tmp_path, warehouse_url).refused
+    assert "is damaged: its SHA-256 is" in reason
+    assert _landed(warehouse_url) == set()
+
+
+def test_a_grouped_file_of_tardis_is_imported_for_both_markets(tmp_path: Path, warehouse_url: str) -> None:
+    time = 1_760_000_000_000
+    day = datetime.fromtimestamp(time / 1000, UTC).date()
+    header = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n"
+    text = header + "".join(
+        f"bybit,{contract},{time}000,{time}321,,sell,{price},{size}\n"
+        for contract, price, size in (("BTCUSDT", "82000.5", "0.5"), ("BTCUSD", "82001", "1500"))
+    )
+    path = put(tmp_path, f"tardis/v1/bybit/liquidations/{day:%Y/%m/%d}/PERPETUALS.csv.gz")
+    path.write_bytes(gzip.compress(text.encode()))
+    report = import_day(tmp_path, day, KEEP, warehouse_url, retry=True)
+    assert report.being_written == [path.relative_to(tmp_path).as_posix()]
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    report = import_day(tmp_path, day, KEEP, warehouse_url)
+    assert (report.imported, report.new, report.rejected, report.refused) == (1, 2, 0, [])
+    assert query(warehouse_url, "SELECT market, contract FROM liquidations_raw ORDER BY 1") == [
+        ("inverse", "BTCUSD"),
+        ("linear", "BTCUSDT"),
+    ]
+
+
+def test_a_source_that_cannot_be_matched_with_what_is_there_is_refused_and_the_day_stays_as_it_is(
+    tmp_path: Path, warehouse_url: str
+) -> None:
+    header = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n"
+    path = f"tardis/v1/binance-futures/liquidations/{DAY:%Y/%m/%d}/BTCUSDT.csv"
+    put(tmp_path, path, f"{header}binance-futures,BTCUSDT,{EVENING}000,{EVENING}321,,sell,101.5,1\n")
+    put(tmp_path, RECORDING, rows("BTC"))
+    report = _import(tmp_path, warehouse_url)
+    assert (report.imported, report.new) == (1, 1)
+    ((refused, reason, _),) = report.refused
+    assert refused == path
+    assert "BTCUSDT" in reason and str(DAY) in reason
+    assert query(warehouse_url, "SELECT source FROM liquidations_raw") == [("import:forceorder_csv",)]
 
 
 def test_rejected_rows_are_recorded_and_refuse_nothing(tmp_path: Path, warehouse_url: str) -> None:

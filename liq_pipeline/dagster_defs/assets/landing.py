@@ -62,10 +62,11 @@ def _import(
     if settings.archive_dir is None:
         return []
     by_hand = not {"dagster/sensor_name", "dagster/schedule_name"} & context.run.tags.keys()
+    again = tables.forced(context)
     reports = []
     for day in days:
         try:
-            report = import_day(settings.archive_dir, day, settings, servers.database_url, retry=by_hand)
+            report = import_day(settings.archive_dir, day, settings, servers.database_url, retry=by_hand, again=again)
         except SettingsError as error:
             # What is collected live does not wait for a disk that is not mounted.
             context.log.error(str(error))
