@@ -24,15 +24,18 @@ def check(source: Source, format_name: str, reader: Reader) -> None:
         blocks = read_blocks(opened.file, Position())
         lines = itertools.chain.from_iterable(numbered_lines(block) for block in blocks)
         head = list(itertools.islice(lines, _LINES))
-    records = [reader(text) for _, text in head]
-    if not head or any(record.entries or not record.rejections for record in records):
+    records = [(number, reader(text)) for number, text in head]
+    rejected = [(number, record.rejections[0].reason) for number, record in records if record.rejections]
+    understood = [record for _, record in records if record.entries or not record.rejections]
+    # A single line with nothing in it is a header, which files of other exchanges, or of trades, have too.
+    if not rejected or len(understood) > 1 or any(record.entries or record.elsewhere for record in understood):
         return
     recognised = recognise(text for _, text in head)
     if recognised not in (None, format_name):
         raise ImportRefusedError(f"{source.name}: this file looks like {recognised}, not {format_name}")
     if len(head) == _LINES:
-        reason = records[0].rejections[0].reason
+        number, reason = rejected[0]
         raise ImportRefusedError(
-            f"{source.name}: none of the first {_LINES} lines is understood as {format_name}, line {head[0][0]}: "
+            f"{source.name}: none of the first {_LINES} lines is understood as {format_name}, line {number}: "
             f"{reason}; check --format, --exchange and --market"
         )

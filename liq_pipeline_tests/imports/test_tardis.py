@@ -1,6 +1,9 @@
 import json
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -228,3 +231,49 @@ def test_an_exchange_tardis_is_not_read_for_is_refused() -> None:
 def test_no_line_raises(line: bytes) -> None:
     record = _read(line)
     assert len(record.entries) + len(record.rejections) <= 1
+
+
+PUBLISHED = Path(__file__).parents[2].parent / "shared/data/frames/tardis"
+FEEDS = {
+    "binance-futures": ("binance",),
+    "binance-delivery": ("binance:inverse",),
+    "bybit": ("bybit", "bybit:inverse"),
+    "okex-swap": ("okx",),
+    "okex-futures": ("okx",),
+}
+
+
+def _published() -> Iterator[tuple[str, bytes]]:
+    """What Tardis makes of the real frames beside its result, as rows of its datasets."""
+    text = (PUBLISHED / "expected_normalized.snapshot").read_text()
+    for symbol, exchange, id_, price, amount, side, time in re.findall(
+        r'"type": "liquidation",\s+"symbol": "([^"]+)",\s+"exchange": "([^"]+)",\s+"id": "?(\w+)"?,\s+'
+        r'"price": ([\d.e-]+),\s+"amount": ([\d.e-]+),\s+"side": "(\w+)",\s+"timestamp": "([^"]+)Z"',
+        text,
+    ):
+        yield exchange, _row(time, exchange, symbol, side, price, amount, "" if id_ == "undefined" else id_)
+
+
+def _frames_of(exchange: str) -> Iterator[Liquidation]:
+    for line in (PUBLISHED / f"{exchange}.jsonl").read_bytes().splitlines():
+        for feed in FEEDS[exchange]:
+            venue = feed.partition(":")[0]
+            yield from (landed.liquidation for landed in adapter(feed).parse(line, instruments.snapshot(venue)).landed)
+
+
+@pytest.mark.skipif(not PUBLISHED.is_dir(), reason=f"the real frames are not in {PUBLISHED}")
+@pytest.mark.parametrize("exchange", FEEDS)
+def test_what_tardis_publishes_of_real_frames_is_what_the_frames_are(exchange: str) -> None:
+    frames = {(frame.contract, frame.time, frame.side): frame for frame in _frames_of(exchange)}
+    rows = [line for name, line in _published() if name == exchange]
+    assert rows
+    for line in rows:
+        records = [_read(line, FEEDS[exchange][0].partition(":")[0], market) for market in Market]
+        (record,) = (record for record in records if record.entries)
+        liquidation = record.entries[0].liquidation
+        frame = frames[liquidation.contract, liquidation.time, liquidation.side]
+        assert (liquidation.event_id == frame.event_id) is record.matched
+        if exchange.startswith("binance"):
+            assert liquidation.symbol == frame.symbol
+        else:
+            assert (liquidation.price, liquidation.value_usd) == (frame.price, frame.value_usd)
