@@ -26,8 +26,13 @@ defs = dg.Definitions(
         *rollups.rollups,
     ],
     asset_checks=checks,
-    jobs=[jobs.daily_tables, jobs.collector_job, jobs.prune_job],
-    schedules=[schedules.refresh_today, schedules.close_yesterday, schedules.prune_daily],
+    jobs=[jobs.daily_tables, jobs.collector_job, jobs.prune_job, jobs.retention_job],
+    schedules=[
+        schedules.refresh_today,
+        schedules.close_yesterday,
+        schedules.prune_daily,
+        schedules.retention_daily,
+    ],
     sensors=[
         sensors.collector_sensor,
         sensors.stale_days,

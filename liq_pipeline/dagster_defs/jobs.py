@@ -1,4 +1,4 @@
-"""The jobs: a day of tables, a shift of the collector, and pruning."""
+"""The jobs: a day of tables, a shift of the collector, pruning, and retention."""
 
 from typing import Final
 
@@ -7,6 +7,7 @@ import dagster as dg
 from liq_pipeline.dagster_defs.assets.detection import TABLES as DETECTION
 from liq_pipeline.dagster_defs.assets.rollups import TABLES as ROLLUPS
 from liq_pipeline.dagster_defs.collecting import MAX_RUNTIME_SECONDS, collect_shift
+from liq_pipeline.dagster_defs.dropping import drop_beyond_retention
 from liq_pipeline.dagster_defs.pruning import prune_collector_runs
 
 MAX_RUNTIME: Final = "dagster/max_runtime"
@@ -41,3 +42,11 @@ def collector_job() -> None:
 )
 def prune_job() -> None:
     prune_collector_runs()
+
+
+@dg.job(
+    description="Drop what retention no longer keeps: events, rollups, rejected frames; as far as TimescaleDB has not.",
+    tags={"liq/kind": "housekeeping", PRIORITY: "-1", MAX_RUNTIME: "3600"},
+)
+def retention_job() -> None:
+    drop_beyond_retention()

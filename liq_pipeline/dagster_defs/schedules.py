@@ -6,7 +6,7 @@ from typing import Final
 
 import dagster as dg
 
-from liq_pipeline.dagster_defs.jobs import daily_tables, prune_job
+from liq_pipeline.dagster_defs.jobs import daily_tables, prune_job, retention_job
 
 
 @dg.schedule(
@@ -37,4 +37,14 @@ prune_daily: Final = dg.ScheduleDefinition(
     cron_schedule="30 3 * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Deletes collector runs older than 14 days.",
+)
+
+retention_daily: Final = dg.ScheduleDefinition(
+    name="retention_daily",
+    job=retention_job,
+    # After the policies of TimescaleDB, which run from two o'clock on, and hours after midnight: a run that began on
+    # the last day that retention allows it has ended.
+    cron_schedule="45 3 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Drops what is beyond retention, where TimescaleDB has not done so.",
 )

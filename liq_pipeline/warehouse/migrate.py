@@ -31,6 +31,11 @@ CREATE TABLE IF NOT EXISTS schema_version (
     applied_at timestamptz NOT NULL DEFAULT now()
 )"""
 
+# The Apache-only edition has neither continuous aggregates nor compression nor policies.
+_USABLE: Final = """
+SELECT extversion FROM pg_extension
+WHERE extname = 'timescaledb' AND current_setting('timescaledb.license', true) IS DISTINCT FROM 'apache'"""
+
 
 class Migration(NamedTuple):
     """One file: its number, its name, its SQL, and whether it needs TimescaleDB."""
@@ -59,9 +64,7 @@ def migrate(database_url: str, *, plain: bool = False) -> int:
                     raise SchemaError(_newer(current, migrations[-1].version))
                 if current < migrations[-1].version:
                     roles.apply(connection)
-                    timescaledb = (
-                        not plain and not _made_plain(connection) and offer_timescaledb(connection, database_url)
-                    )
+                    timescaledb = not plain and not _made_plain(connection) and offer_timescaledb(database_url)
                     for migration in migrations[current:]:
                         _apply(connection, migration, timescaledb)
                 roles.apply(connection)
@@ -134,20 +137,21 @@ def _apply(connection: Connection, migration: Migration, timescaledb: bool) -> N
         )
 
 
-def offer_timescaledb(connection: Connection, database_url: str) -> bool:
-    """Create the extension if that is possible; whether the database then has a version that is new enough."""
+def offer_timescaledb(database_url: str) -> bool:
+    """Create the extension if that is possible; whether the database then has an edition and version we can use."""
     try:
-        # Its own connection: a library that is not preloaded ends the session that asks for it.
+        # Its own connection: a library that is not preloaded ends the session that asks for it, and only a session
+        # that has loaded it knows the edition.
         with psycopg.connect(database_url, autocommit=True, connect_timeout=10) as attempt:
             attempt.execute("SET client_min_messages = error")
             available = "SELECT default_version FROM pg_available_extensions WHERE name = 'timescaledb'"
             row = attempt.execute(available).fetchone()
             if row and _recent(row[0]):
                 attempt.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+            row = attempt.execute(_USABLE).fetchone()
+            return row is not None and _recent(row[0])
     except psycopg.Error:
-        pass  # Not preloaded, or not for this role: plain tables hold the same, and `liq status` says which it is.
-    row = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'").fetchone()
-    return row is not None and _recent(row[0])
+        return False  # Not preloaded, or not for this role: plain tables hold the same, and `liq status` says which.
 
 
 def _recent(text: str) -> bool:

@@ -58,7 +58,7 @@ def to_timescaledb(database_url: str, announce: Callable[[str], None] = lambda _
         skipped = [version for (version,) in connection.execute(_SKIPPED).fetchall()]
         if not skipped:
             return MoveReport({}, ())
-        if not migrate.offer_timescaledb(connection, database_url):
+        if not migrate.offer_timescaledb(database_url):
             raise ServerError(_not_offered(connection))
         with _refused_in_words(connection), connection.transaction():
             roles.become_owner(connection)

@@ -16,7 +16,8 @@ from liq_pipeline.warehouse.rollups import TABLES
 _FLAVOUR: Final = """
 SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb') AS installed,
        (SELECT default_version FROM pg_available_extensions WHERE name = 'timescaledb') AS available,
-       EXISTS (SELECT FROM schema_version WHERE name LIKE '%.timescaledb.sql' AND NOT skipped) AS used"""
+       EXISTS (SELECT FROM schema_version WHERE name LIKE '%.timescaledb.sql' AND NOT skipped) AS used,
+       current_setting('timescaledb.license', true) IS NOT DISTINCT FROM 'apache' AS apache"""
 _REJECTIONS: Final = """
 SELECT exchange, reason, count(*) AS frames, max(received_at) AS newest
 FROM frames_rejected WHERE received_at >= %s
@@ -57,9 +58,12 @@ class BehindRollup(NamedTuple):
 def flavour(connection: Connection) -> Flavour:
     """TimescaleDB or plain PostgreSQL, as the schema was made."""
     row = connection.execute(_FLAVOUR).fetchone()
-    installed, available, used = row or (None, None, False)
+    installed, available, used, apache = row or (None, None, False, False)
     if used:
         return Flavour(True, f"TimescaleDB {installed}")
+    if apache:
+        lacks = "which has neither continuous aggregates nor compression nor policies"
+        return Flavour(False, f"plain PostgreSQL: TimescaleDB {available} is there in its Apache-only edition, {lacks}")
     if installed or available:
         text = f"plain PostgreSQL: TimescaleDB {installed or available} is there; `liq migrate --to-timescaledb` moves"
         return Flavour(False, text)

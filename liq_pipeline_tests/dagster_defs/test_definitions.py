@@ -46,11 +46,13 @@ def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> No
         "collector_job",
         "daily_tables",
         "prune_job",
+        "retention_job",
     }
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "refresh_today",
         "close_yesterday",
         "prune_daily",
+        "retention_daily",
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "collector_sensor",
@@ -144,7 +146,7 @@ def test_the_collector_never_waits_for_backfills() -> None:
     days = sum(limit["limit"] for limit in limits if "value" not in limit)
     assert config["max_concurrent_runs"] > collector + days
     job = defs.resolve_job_def("collector_job")
-    others = [defs.resolve_job_def(name) for name in ("daily_tables", "prune_job")]
+    others = [defs.resolve_job_def(name) for name in ("daily_tables", "prune_job", "retention_job")]
     assert all(int(job.tags["dagster/priority"]) > int(other.tags.get("dagster/priority", 0)) for other in others)
     assert len(job.nodes) == 1
 

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from liq_pipeline.embedded.postgres import Postgres
 from liq_pipeline.errors import SchemaError, ServerError
-from liq_pipeline.warehouse import migrate, reads
+from liq_pipeline.settings import Settings
+from liq_pipeline.warehouse import migrate, policies, reads
 from liq_pipeline.warehouse.connection import connect
 from liq_pipeline_tests.warehouse.making import query
 
@@ -98,6 +101,32 @@ def test_the_flavour_is_said_in_words(warehouse_url: str, request: pytest.Fixtur
         assert hypertables is not None and hypertables[0] is not None
         chunks = "SELECT time_interval::text, count(*) FROM timescaledb_information.dimensions GROUP BY 1"
         assert query(warehouse_url, chunks) == [("1 day", 7)]
+
+
+def test_the_apache_only_edition_is_treated_as_plain_and_said(
+    servers_directory: Path, timescaledb_version: str | None
+) -> None:
+    if timescaledb_version is None:
+        pytest.skip("this PostgreSQL has no TimescaleDB; set LIQ_TEST_DATABASE_URL to one that has")
+    server = Postgres(servers_directory / "apache", servers_directory / "apache.log", durable=False)
+    if not server.has_timescaledb:
+        pytest.skip("the PostgreSQL this machine starts by itself has no TimescaleDB")
+    server.start()
+    try:
+        server.stop()
+        with (server.data / "postgresql.conf").open("a") as configuration:
+            configuration.write("timescaledb.license = 'apache'\n")
+        server.start()
+        migrate.migrate(server.url())
+        with connect(server.url()) as connection:
+            flavour = reads.flavour(connection)
+        assert not flavour.timescaledb and "Apache-only edition" in flavour.text
+        assert query(server.url(), "SELECT relkind::text FROM pg_class WHERE relname = 'liquidations_hourly'") == [
+            ("r",)
+        ]
+        policies.apply(server.url(), Settings())
+    finally:
+        server.stop()
 
 
 def test_a_side_that_is_none_is_refused_by_the_database(warehouse_url: str) -> None:
