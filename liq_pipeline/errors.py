@@ -29,3 +29,7 @@ class ImportRefusedError(LiqError):
 
 class DayRefusedError(LiqError):
     """A day cannot be materialized: outside the partitions, or its events are no longer all retained."""
+
+
+class ReplayError(LiqError):
+    """A recording cannot be replayed, or a replay was told what it does not understand."""

@@ -25,6 +25,7 @@ ALLOWED = {
     "imports": MIDDLE,
     "archive": MIDDLE | {"archive"},
     "simulate": MIDDLE,
+    "replay": MIDDLE | {"replay"},
     "embedded": MIDDLE | {"embedded"},
 }
 """Packages not named here, the command line and Dagster's view, may import everything."""

@@ -32,6 +32,13 @@ def command(demo: bool, port: int) -> None:
         settings = _demo(settings)
     home = Home.prepare(settings.home)
     with home.lock("liq up", f"http://127.0.0.1:{port}"), _until_interrupted():
+        if demo:
+            home.mark_demo()
+        elif home.is_demo:
+            raise SettingsError(
+                f"LIQ_HOME={home.path} is a demo's: real data would mix with invented; "
+                f"run `LIQ_HOME={home.path.parent} liq up --demo`, or set another LIQ_HOME"
+            )
         Line(settings, home, port, demo).run()
 
 

@@ -20,6 +20,7 @@ from liq_pipeline.errors import ServerError
 MARKER: Final = "LIQ_SUPERVISED_BY"
 """Set, to the home's path, in every process started for a home: run workers outlive their parents' records."""
 _LOG_BYTES: Final = 10 << 20
+_DEMO: Final = "demo"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,14 @@ class Home:
     @property
     def logs(self) -> Path:
         return self.path / "logs"
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether `liq up --demo` runs in this home, so that nothing in it is of the real world."""
+        return (self.run / _DEMO).exists()
+
+    def mark_demo(self) -> None:
+        (self.run / _DEMO).touch(mode=0o600)
 
     def log(self, name: str) -> Path:
         """The log of one process, its predecessor kept beside it once it has grown."""
