@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any, Final
 
 import click
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 
 from liq_pipeline.embedded.servers import locate
@@ -40,6 +43,12 @@ def command(as_json: bool) -> None:
         sys.exit(1)
 
 
+Rows = list[dict[str, Any]]
+_LARGE: Final = (
+    *("liquidations_raw", "liquidations", "liquidations_significant", "liquidation_cascades", "frames_rejected"),
+    *("liquidations_hourly", "liquidation_price_levels", "liquidation_exchange_comparison"),
+)
+
 _FEED_COLUMNS: Final = {
     "feed": "feed",
     "collected": "collected",
@@ -56,6 +65,48 @@ _FEED_COLUMNS: Final = {
 """
 
 
+def _as_it_is(rows: Rows) -> Rows:
+    return rows
+
+
+def _storage(rows: Rows) -> Rows:
+    """The tables that hold what was collected, and the others in one line."""
+    shown = [row for row in rows if row["table"] in _LARGE]
+    others = [row for row in rows if row["table"] not in _LARGE]
+    total = {"table": "all others", "bytes": sum(row["bytes"] for row in others), "chunks": None}
+    return [
+        {
+            "table": row["table"],
+            "size": decimal(row["bytes"]),
+            "chunks": row["chunks"],
+            "compressed": row.get("compressed_chunks"),
+            "ratio": f"{ratio:.1f}" if (ratio := row.get("compression_ratio")) else None,
+        }
+        for row in (*shown, total)
+    ]
+
+
+def _policies(rows: Rows) -> Rows:
+    """Without the messages, which are among what is wrong, and as narrow as the terminal."""
+    return [
+        {
+            "table": row["table"],
+            "does, after": row["does"].replace(" after ", ": "),
+            "last run": f"{_short(row['last_run'])} {row['outcome'] or ''}".strip(),
+            "next run": _short(row["next_run"]),
+        }
+        for row in rows
+    ]
+
+
+def _short(at: str | None) -> str:
+    """Month, day, hour and minute of an ISO time in UTC."""
+    return f"{datetime.fromisoformat(at):%m-%d %H:%M}" if at else "-"
+
+
+_SHORT: Final[dict[str, Callable[[Rows], Rows]]] = {"storage": _storage, "policies": _policies}
+
+
 def _show(status: dict[str, Any]) -> None:
     console = Console(soft_wrap=False)
     console.print(_table("Servers", [{"what": name, "version": text} for name, text in status["servers"].items()]))
@@ -65,11 +116,13 @@ def _show(status: dict[str, Any]) -> None:
         ("Streams in Redis", "streams"),
         ("Rejected in the last day", "rejected"),
         ("Last materializations", "tables"),
+        ("On disk", "storage"),
+        ("Policies of TimescaleDB", "policies"),
         ("Stale days", "stale"),
         ("Failing checks", "failing_checks"),
     ):
         if status[key]:
-            console.print(_table(title, status[key]))
+            console.print(_table(title, _SHORT.get(key, _as_it_is)(status[key])))
     for problem in status["problems"]:
         console.print(f"wrong: {problem}", style="bold red", markup=False, highlight=False)
     if not status["problems"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from liq_pipeline.cli.dagster_instance import dagster_instance
 from liq_pipeline.embedded.servers import Servers
 from liq_pipeline.errors import LiqError
 from liq_pipeline.settings import Settings
-from liq_pipeline.warehouse import migrate, reads, roles
+from liq_pipeline.warehouse import migrate, reads, roles, storage
 from liq_pipeline.warehouse.backlog import open_redis
 from liq_pipeline.warehouse.connection import READER, connect
 from liq_pipeline.warehouse.day_state import read_states, stale
@@ -39,6 +39,8 @@ class Status:
     streams: Rows = field(default_factory=list)
     rejected: Rows = field(default_factory=list)
     tables: Rows = field(default_factory=list)
+    storage: Rows = field(default_factory=list)
+    policies: Rows = field(default_factory=list)
     stale: Rows = field(default_factory=list)
     failing_checks: Rows = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -72,15 +74,33 @@ def _database(status: Status, settings: Settings, servers: Servers) -> None:
         found = stale(states, settings)
         behind = reads.behind_rollups(connection, settings)
         rejections = reads.rejections(connection, now - timedelta(days=1))
+        sizes = storage.sizes(connection)
+    with connect(servers.database_url) as connection:
+        # Not as the reader, who is not shown why a policy failed.
+        policies = storage.policies(connection)
     status.stale += [{"day": str(item.day), "reason": item.reason} for item in found]
     status.stale += [{"day": str(item.day), "reason": f"{item.table} was not summed again"} for item in behind]
     status.rejected += [{**vars(item), "newest": item.newest.isoformat()} for item in rejections]
+    status.storage += [asdict(size) for size in sizes]
+    status.policies += [
+        {**asdict(run), "last_run": _minute(run.last_run), "next_run": _minute(run.next_run)} for run in policies
+    ]
+    status.problems += [
+        f"TimescaleDB's policy on {run.table} ({run.does}) failed: {run.error or 'see the log of PostgreSQL'}; it is "
+        "tried again by itself, mend what the message names"
+        for run in policies
+        if run.outcome == "failed"
+    ]
     old = [item for item in status.stale if item["day"] < str(now.date())]
     if old:
         status.problems.append(
             f"{len(old)} past days are stale, {old[0]['day']} ({old[0]['reason']}) the first: the sensor stale_days "
             f"runs them again, or run `liq materialize --from {old[0]['day']} --to {old[-1]['day']}`"
         )
+
+
+def _minute(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="minutes") if at else None
 
 
 def _redis(status: Status, settings: Settings, servers: Servers) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import asdict
 
 import pytest
 import redis
@@ -12,7 +14,9 @@ from liq_pipeline.cli.dagster_home import has_storage
 from liq_pipeline.cli.status_report import gather
 from liq_pipeline.embedded.servers import Servers
 from liq_pipeline.settings import Settings
+from liq_pipeline.warehouse import storage
 from liq_pipeline.warehouse.migrate import migrate
+from liq_pipeline.warehouse.storage import PolicyRun
 from liq_pipeline_tests.warehouse.making import KEEP, NOON, add, entry
 
 
@@ -88,3 +92,18 @@ def test_a_dagster_home_that_cannot_be_opened_is_a_problem_with_the_fix(
     status = gather(_settings(dagster_home), Servers(database_url, redis_url))
     (problem,) = [problem for problem in status.problems if "DAGSTER_HOME" in problem]
     assert "unset DAGSTER_HOME" in problem and "\n" not in problem
+
+
+def test_sizes_and_policies_are_shown_and_a_failed_policy_is_wrong(
+    database_url: str, redis_url: str, dagster_home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = PolicyRun("liquidations_raw", "drop after 90 days", None, "failed", "disk full", None)
+    monkeypatch.setattr(storage, "policies", lambda _: [failed])
+    migrate(database_url, plain=True)
+    status = gather(_settings(dagster_home), Servers(database_url, redis_url))
+    assert {"liquidations_raw", "liquidations_hourly"} <= {row["table"] for row in status.storage}
+    assert [
+        problem for problem in status.problems if "liquidations_raw (drop after 90 days) failed: disk full" in problem
+    ]
+    shown = json.loads(json.dumps(asdict(status)))
+    assert shown["policies"][0]["outcome"] == "failed" and shown["storage"][0]["bytes"] > 0
