@@ -32,19 +32,22 @@ def reader(
 ) -> Reader:
     """The reader of lines of rows. A header is no row; columns beyond those of ``row`` are ignored unless ``exact``."""
     name, columns = str(row.__struct_config__.tag), len(row.__struct_fields__)
+    most = -1 if exact else columns
 
     def parse(line: bytes) -> RowT | None:
         if is_header(line):
             return None
         try:
-            values = line.decode().split(",")
+            values = line.decode().split(",", most)
         except UnicodeDecodeError as error:
             raise InvalidLiquidationError(f"byte {line[error.start]:#04x} at {error.start} is not UTF-8") from None
         if len(values) < columns or (exact and len(values) > columns):
             raise InvalidLiquidationError(
                 f"{len(values)} columns where {name} has {'' if exact else 'at least '}{columns}"
             )
-        return row(*map(str.strip, values[:columns]))
+        if b" " in line or b"\t" in line:
+            values = [value.strip() for value in values]
+        return row(*values[:columns])
 
     return _reader(parse, build)
 

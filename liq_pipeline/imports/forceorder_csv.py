@@ -10,6 +10,7 @@ A recorder's row and the frame it was made of have the same ``event_id``: every 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -24,8 +25,7 @@ from liq_pipeline.streams import Entry
 
 _NAME: Final = "forceorder_csv"
 _SOURCE: Final = source_of(_NAME)
-_TOKENS: Final = ("type", "tif", "status")
-_TOKEN: Final = re.compile(r"[A-Z_]+")
+_WORD: Final = re.compile(r"[A-Z_]+")
 # Letters of any script: Binance lists contracts with Chinese names. Never spaces, which is how glued lines show.
 _SYMBOL: Final = re.compile(r"[^\W_]+(_\d{6})?")
 _QUOTES: Final = ("USDT", "USDC", "BUSD")
@@ -34,6 +34,7 @@ _QUOTED_OTHERWISE: Final = ("ETHBTC",)
 _NO_AVERAGE: Final = ("", "none", "null", "nan")
 
 
+@lru_cache(maxsize=4096)
 def contract_of(symbol: str) -> str:
     """Binance's contract for a symbol that may lack its "USDT": ``BTC_250627`` is ``BTCUSDT_250627``.
 
@@ -87,9 +88,7 @@ def _check(origin: Origin) -> None:
 
 def _record(row: _Row) -> Record:
     contract = contract_of(row.symbol)
-    for name in _TOKENS:
-        if not _TOKEN.fullmatch(getattr(row, name)):
-            raise InvalidLiquidationError(f"{name} {shown(getattr(row, name))} is not a word in capitals")
+    _check_words(row.type, row.tif, row.status)
     average = row.average_price
     liquidation = from_force_order_row(
         contract,
@@ -100,6 +99,13 @@ def _record(row: _Row) -> Record:
         row.trade_time,
     )
     return Record((Entry(liquidation, liquidation.time, _SOURCE, csv_rows.encode(row)),))
+
+
+@lru_cache(maxsize=256)
+def _check_words(type_: str, tif: str, status: str) -> None:
+    for name, word in (("type", type_), ("tif", tif), ("status", status)):
+        if not _WORD.fullmatch(word):
+            raise InvalidLiquidationError(f"{name} {shown(word)} is not a word in capitals")
 
 
 FORMAT: Final = Format(_NAME, _recognises, _reader, _rereader)
