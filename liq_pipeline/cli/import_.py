@@ -68,6 +68,14 @@ def command(
     Formats:
       frames          JSON lines: a raw frame of the venue a line, or
                       {"received_at": <UTC ms>, "frame": <the frame>}
+      binance_vision  liquidationSnapshot files of data.binance.vision: zip or CSV, one
+                      contract each, which the file's name tells. A .CHECKSUM beside
+                      a file is verified. COIN-M needs --market inverse.
+      tardis          liquidations of datasets.tardis.dev, CSV or .csv.gz: exchanges
+                      binance-futures, binance-delivery, bybit, okex-swap,
+                      okex-futures. Of OKX since 2021-12-23, Bybit 2023-04-05 to
+                      2025-02-25 and Binance until 2025-04-30 they lack a field by
+                      which rows are matched: days another source has are refused.
       forceorder_csv  Binance force orders without a header: symbol, side, type, tif,
                       quantity, price, average price, status, last filled, accumulated
                       filled, trade time in ms. More columns are ignored, symbols may
