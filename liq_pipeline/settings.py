@@ -20,6 +20,7 @@ from liq_pipeline.errors import SettingsError
 KNOWN_FEEDS: Final = ("binance", "bybit", "okx")
 # USD are counted in millionths and in 64 bits.
 _MAX_USD: Final = Decimal(10**12)
+_SECRETS: Final = ("database_url", "redis_url", "alert_urls")
 _URL_VARIABLE: Final = re.compile(r"LIQ_(WS|REST)_URL_(.*)")
 
 
@@ -129,24 +130,40 @@ class Settings(BaseModel):
 def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")) -> Settings:
     """Settings from ``environ`` (default: the process's) over ``env_file`` over the defaults.
 
+    A secret's variable with ``_FILE`` after its name holds the path of a file with the value, as containers have it.
     Raises SettingsError naming every wrong variable, its value and the fix; values of secrets are not shown.
     """
     from_file = dotenv_values(env_file) if env_file is not None and env_file.is_file() else {}
     merged = {**{k: v for k, v in from_file.items() if v is not None}, **(os.environ if environ is None else environ)}
-    fields = {
-        name: merged[variable]
-        for name in Settings.model_fields
-        if (variable := f"LIQ_{name.upper()}") in merged and merged[variable].strip()
-    }
+    merged = {**_from_secret_files(merged), **{name: value for name, value in merged.items() if value.strip()}}
+    fields = {name: merged[variable] for name in Settings.model_fields if (variable := f"LIQ_{name.upper()}") in merged}
     urls = {"WS": dict[str, str](), "REST": dict[str, str]()}
     for variable, value in merged.items():
-        if (match := _URL_VARIABLE.fullmatch(variable)) and value.strip():
+        if match := _URL_VARIABLE.fullmatch(variable):
             feed = _feed_of(variable, match[2])
             urls[match[1]][feed] = _checked_url(variable, match[1], value)
     try:
         return Settings.model_validate({**fields, "ws_urls": urls["WS"], "rest_urls": urls["REST"]})
     except ValidationError as error:
         raise SettingsError("; ".join(_explain(error))) from None
+
+
+def _from_secret_files(variables: Mapping[str, str]) -> dict[str, str]:
+    """Values of secrets that are in files."""
+    found = {}
+    for name in _SECRETS:
+        variable = f"LIQ_{name.upper()}"
+        if path := variables.get(f"{variable}_FILE", "").strip():
+            try:
+                found[variable] = Path(path).read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise SettingsError(
+                    f"{variable}_FILE={path!r}: {getattr(error, 'strerror', None) or error}: name a readable file "
+                    f"that holds what {variable} would"
+                ) from None
+            if not found[variable]:
+                raise SettingsError(f"{variable}_FILE={path!r} is empty: it has to hold what {variable} would")
+    return found
 
 
 def _items(text: str) -> Iterator[str]:
@@ -181,8 +198,7 @@ def _feed_of(variable: str, name: str) -> str:
 
 
 def _explain(error: ValidationError) -> Iterator[str]:
-    secrets = {"database_url", "redis_url", "alert_urls"}
     for item in error.errors():
         name = str(item["loc"][0])
-        shown = "(hidden)" if name in secrets else repr(item["input"])
+        shown = "(hidden)" if name in _SECRETS else repr(item["input"])
         yield f"LIQ_{name.upper()}={shown}: {item['msg'].removeprefix('Value error, ')}"

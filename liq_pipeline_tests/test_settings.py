@@ -126,3 +126,27 @@ def test_the_detection_hash_changes_with_what_detection_uses_and_nothing_else() 
         "LIQ_CASCADE_MIN_USD",
     ):
         assert load_settings({variable: "77"}, env_file=None).detection_hash != base
+
+
+def test_a_secret_may_be_in_a_file_and_its_own_variable_wins(tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text("postgresql://liq:s3cr3t@postgres:5432/liquidations\n")
+    variables = {"LIQ_DATABASE_URL_FILE": str(file), "LIQ_DATABASE_URL": " "}
+    url = load_settings(variables, env_file=None).database_url
+    assert url is not None and url.get_secret_value() == "postgresql://liq:s3cr3t@postgres:5432/liquidations"
+    variables["LIQ_DATABASE_URL"] = "postgresql://other/liquidations"
+    url = load_settings(variables, env_file=None).database_url
+    assert url is not None and url.get_secret_value() == "postgresql://other/liquidations"
+
+
+def test_a_secret_file_that_cannot_be_used_is_named_without_its_content(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"LIQ_REDIS_URL_FILE='/no/such/file': No such file.*LIQ_REDIS_URL would"):
+        load_settings({"LIQ_REDIS_URL_FILE": "/no/such/file"}, env_file=None)
+    empty, wrong = tmp_path / "empty", tmp_path / "wrong"
+    empty.touch()
+    wrong.write_text("mysql://liq:s3cr3t@host/x")
+    with pytest.raises(SettingsError, match="is empty"):
+        load_settings({"LIQ_ALERT_URLS_FILE": str(empty)}, env_file=None)
+    with pytest.raises(SettingsError, match=r"LIQ_DATABASE_URL=\(hidden\)") as raised:
+        load_settings({"LIQ_DATABASE_URL_FILE": str(wrong)}, env_file=None)
+    assert "s3cr3t" not in str(raised.value)
