@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liq_pipeline.errors import InvalidLiquidationError
-from liq_pipeline.liquidation import canonical, event_id, inverse_quantity, number, usd
+from liq_pipeline.liquidation import EXACT, canonical, event_id, inverse_quantity, number, usd
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,11 @@ def test_a_number_that_cannot_be_a_price_names_the_field_and_the_value(text: str
     with pytest.raises(InvalidLiquidationError, match="price") as caught:
         number("price", text)
     assert repr(text) in str(caught.value)
+
+
+@given(st.decimals(min_value="1e-18", max_value="1e12") | st.integers(1, 10**12).map(Decimal))
+def test_usd_is_the_canonical_form_of_the_rounded_amount(value: Decimal) -> None:
+    assert usd(value) == canonical(EXACT.quantize(value, Decimal("0.000001")))
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from liq_pipeline.imports.record import Format, Origin, Reader, Record, feed_of,
 from liq_pipeline.streams import Entry
 
 _NAME: Final = "frames"
+_SOURCE: Final = source_of(_NAME)
 
 
 class _Envelope(msgspec.Struct):
@@ -60,7 +61,7 @@ def _reader(origin: Origin) -> Reader:
             Entry(
                 landed.liquidation,
                 landed.liquidation.time if received_at is None else received_at,
-                source_of(_NAME),
+                _SOURCE,
                 landed.raw,
             )
             for landed in parsed.landed
