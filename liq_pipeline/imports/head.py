@@ -20,22 +20,35 @@ def check(source: Source, format_name: str, reader: Reader) -> None:
 
     Raises ImportRefusedError, naming the format the file looks like if there is one.
     """
-    with source.open() as opened:
-        blocks = read_blocks(opened.file, Position())
-        lines = itertools.chain.from_iterable(numbered_lines(block) for block in blocks)
-        head = list(itertools.islice(lines, _LINES))
+    head = _first_lines(source)
     records = [(number, reader(text)) for number, text in head]
     rejected = [(number, record.rejections[0].reason) for number, record in records if record.rejections]
     understood = [record for _, record in records if record.entries or not record.rejections]
     # A single line with nothing in it is a header, which files of other exchanges, or of trades, have too.
     if not rejected or len(understood) > 1 or any(record.entries or record.elsewhere for record in understood):
         return
-    recognised = recognise(text for _, text in head)
-    if recognised not in (None, format_name):
-        raise ImportRefusedError(f"{source.name}: this file looks like {recognised}, not {format_name}")
+    _refuse_other(source, format_name, head)
     if len(head) == _LINES:
         number, reason = rejected[0]
         raise ImportRefusedError(
             f"{source.name}: none of the first {_LINES} lines is understood as {format_name}, line {number}: "
             f"{reason}; check --format, --exchange and --market"
         )
+
+
+def refuse_other(source: Source, format_name: str) -> None:
+    """Raise ImportRefusedError if the file can only be of another format, which is named."""
+    _refuse_other(source, format_name, _first_lines(source))
+
+
+def _first_lines(source: Source) -> list[tuple[int, bytes]]:
+    with source.open() as opened:
+        blocks = read_blocks(opened.file, Position())
+        lines = itertools.chain.from_iterable(numbered_lines(block) for block in blocks)
+        return list(itertools.islice(lines, _LINES))
+
+
+def _refuse_other(source: Source, format_name: str, head: list[tuple[int, bytes]]) -> None:
+    recognised = recognise(text for _, text in head)
+    if recognised not in (None, format_name):
+        raise ImportRefusedError(f"{source.name}: this file looks like {recognised}, not {format_name}")

@@ -137,6 +137,7 @@ def _contract(source: Source, format_: Format, given: str | None) -> str | None:
         return None
     named = format_.contract_in(source.name)
     if named is None and given is None:
+        head.refuse_other(source, format_.name)
         raise ImportRefusedError(
             f"{source.name}: rows of {format_.name} do not name their contract, nor does this file's name; "
             "use --contract, or the name the file was published under"

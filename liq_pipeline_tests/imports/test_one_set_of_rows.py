@@ -16,7 +16,7 @@ import pytest
 from liq_pipeline.errors import ImportRefusedError
 from liq_pipeline.imports import sources
 from liq_pipeline.imports.formats import FORMATS
-from liq_pipeline.imports.landing import import_sources
+from liq_pipeline.imports.landing import import_source, import_sources
 from liq_pipeline.imports.report import ImportReport
 from liq_pipeline.liquidation import Market
 from liq_pipeline.settings import Settings
@@ -275,6 +275,12 @@ def test_a_file_of_trades_or_of_another_exchange_is_refused_whole_header_or_not(
     others = [_okx_row(FIRST_MS + index) for index in range(200)]
     with pytest.raises(ImportRefusedError, match="use --exchange okx"):
         _import(warehouse_url, _tardis_file(tmp_path, *others), Market.LINEAR)
+    with pytest.raises(ImportRefusedError, match=r"SYMBOLS\.csv: this file looks like tardis, not binance_vision"):
+        (found,) = sources.find(tmp_path / "tardis")
+        import_source(
+            found, "binance", Market.LINEAR, FORMATS["binance_vision"], settings=Settings(),
+            database_url=warehouse_url, now=NOW_MS,
+        )  # fmt: skip
     with psycopg.connect(warehouse_url) as connection:
         assert connection.execute("SELECT count(*) FROM frames_rejected").fetchall() == [(0,)]
 
