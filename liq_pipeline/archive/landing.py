@@ -64,17 +64,17 @@ def import_day(
             elif state is State.EXCLUDED or (state is State.REFUSED and not (retry or again)):
                 report.refused.append(Refused(file.path, reason, known=True))
             elif state is not State.IMPORTED or again:
-                refusal = _import(root / file.path, file, settings, database_url, int(now * 1000), report)
+                refusal = _import(root, file, settings, database_url, int(now * 1000), report)
                 progress.record(connection, file, refusal)
     return report
 
 
-def _import(path: Path, file: Found, settings: Settings, database_url: str, now: int, report: DayImport) -> str | None:
+def _import(root: Path, file: Found, settings: Settings, database_url: str, now: int, report: DayImport) -> str | None:
     """Land a file and count what became of it; why it was refused, or None."""
     place, format_ = file.place, format_named(file.place.format)
     reasons: set[str] = set()
     try:
-        for source, market in product(sources.find(path, format_), place.markets):
+        for source, market in product(sources.find(root / file.path, format_), place.markets):
             landed = import_source(
                 source, place.exchange, market, format_, settings=settings, database_url=database_url, now=now
             )
@@ -90,6 +90,6 @@ def _import(path: Path, file: Found, settings: Settings, database_url: str, now:
     if not reasons:
         report.imported += 1
         return None
-    refusal = "; ".join(sorted(reasons))
+    refusal = "; ".join(sorted(reasons)).replace(f"{root}/", "")
     report.refused.append(Refused(file.path, refusal))
     return refusal

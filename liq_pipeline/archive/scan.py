@@ -35,6 +35,11 @@ class Problem(NamedTuple):
     reason: str
 
 
+def named(path: str, reason: str) -> str:
+    """The reason with the file it is about, for people."""
+    return reason if path in reason else f"{path}: {reason}"
+
+
 class Scan(NamedTuple):
     """Everything there is, in order of path."""
 

@@ -17,12 +17,12 @@ from liq_pipeline.archive import addresses, progress
 from liq_pipeline.archive.addresses import Addresses
 from liq_pipeline.archive.layout import TARDIS_EXCHANGES
 from liq_pipeline.archive.progress import Standing, State
-from liq_pipeline.archive.scan import scan
+from liq_pipeline.archive.scan import named, scan
 from liq_pipeline.embedded import servers
 from liq_pipeline.errors import SettingsError
 from liq_pipeline.settings import Settings, load_settings
 from liq_pipeline.warehouse import migrate
-from liq_pipeline.warehouse.connection import connect
+from liq_pipeline.warehouse.connection import READER, connect
 from liq_pipeline.warehouse.day_state import refusal
 
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
@@ -66,7 +66,7 @@ def status(as_json: bool) -> None:
     configured = settings.database_url
     database_url = configured.get_secret_value() if configured else servers.locate(settings).database_url
     migrate.check(database_url)
-    with connect(database_url) as connection:
+    with connect(database_url, role=READER) as connection:
         standings = progress.standings(found.files, progress.outcomes(connection), settings, time.time())
     problems = [
         *((standing.file.path, standing.reason) for standing in standings if standing.state is State.REFUSED),
@@ -111,7 +111,7 @@ def _show(settings: Settings, standings: Sequence[Standing], problems: Sequence[
     if excluded := [standing for standing in standings if standing.state is State.EXCLUDED]:
         click.echo(f"{len(excluded):,} files are excluded, the first because {excluded[0].reason}")
     for path, reason in problems:
-        click.echo(f"wrong: {path}: {reason}")
+        click.echo(f"wrong: {named(path, reason)}")
 
 
 @command.command("urls")

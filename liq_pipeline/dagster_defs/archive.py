@@ -14,13 +14,14 @@ import msgspec
 
 from liq_pipeline.archive import progress
 from liq_pipeline.archive.progress import Standing, State
-from liq_pipeline.archive.scan import Found, Problem, scan
+from liq_pipeline.archive.scan import Found, Problem, named, scan
 from liq_pipeline.dagster_defs.assets.sources import ARCHIVE
 from liq_pipeline.dagster_defs.jobs import daily_tables
 from liq_pipeline.dagster_defs.requests import archive_requests
 from liq_pipeline.dagster_defs.resources import Line
+from liq_pipeline.dagster_defs.sensors import days_under_way
 from liq_pipeline.errors import SettingsError
-from liq_pipeline.warehouse.connection import connect
+from liq_pipeline.warehouse.connection import READER, connect
 
 _DATA_VERSION: Final = "dagster/data_version"
 _REPORTS_A_TICK: Final = 50
@@ -57,11 +58,12 @@ def archive_files(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorR
         found = scan(settings.archive_dir)
     except SettingsError as error:
         return dg.SkipReason(str(error))
-    with connect(line.servers().database_url) as connection:
+    with connect(line.servers().database_url, role=READER) as connection:
         standings = progress.standings(found.files, progress.outcomes(connection), settings, now)
     at = datetime.fromtimestamp(now, UTC)
-    waiting = (standing.file for standing in standings if standing.state is State.WAITING)
-    due, cursor.asked = archive_requests(waiting, cursor.asked, at)
+    waiting = [standing.file for standing in standings if standing.state is State.WAITING]
+    under_way = days_under_way(context.instance) if waiting else ()
+    due, cursor.asked = archive_requests(waiting, cursor.asked, under_way, at)
     partitions = (file for file in found.files if settings.start_date <= file.place.day <= at.date())
     events = reports(partitions, reported_versions(context.instance))[:_REPORTS_A_TICK]
     cursor.rest_until = now + _SHARE * (time.time() - now)
@@ -126,7 +128,7 @@ def summary(standings: Sequence[Standing], problems: Sequence[Problem]) -> str:
     refused = {f"{standing.file.path}: {standing.reason}" for standing in standings if standing.state is State.REFUSED}
     # Of settings that exclude many days, one sentence is enough.
     excluded = [standing.reason for standing in standings if standing.state is State.EXCLUDED][:1]
-    wrong = [*sorted(refused), *(f"{problem.path}: {problem.reason}" for problem in problems), *excluded]
-    named = "; ".join(wrong[:_NAMED])
+    wrong = [*refused, *(named(*problem) for problem in problems), *excluded]
+    first = "; ".join(wrong[:_NAMED])
     more = f"; and {len(wrong) - _NAMED} more, see `liq archive status`" if len(wrong) > _NAMED else ""
-    return f"{len(standings)} files: {counts or 'none'}" + (f". To mend: {named}{more}" if wrong else "")
+    return f"{len(standings)} files: {counts or 'none'}" + (f". To mend: {first}{more}" if wrong else "")

@@ -12,6 +12,8 @@ from liq_pipeline.dagster_defs.pruning import prune_collector_runs
 
 MAX_RUNTIME: Final = "dagster/max_runtime"
 PRIORITY: Final = "dagster/priority"
+DAY_SECONDS: Final = 3600
+"""How long a run of a day may take."""
 
 daily_tables: Final = dg.define_asset_job(
     "daily_tables",
@@ -21,7 +23,7 @@ daily_tables: Final = dg.define_asset_job(
         "Safe to repeat: a day that is up to date is not rewritten."
     ),
     # A run that lost its worker stays STARTED until this passes, and holds its day's slot so long.
-    tags={MAX_RUNTIME: "3600"},
+    tags={MAX_RUNTIME: str(DAY_SECONDS)},
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Final, NamedTuple
 
@@ -38,11 +38,13 @@ def stale_requests(
     stale: Iterable[StaleDay],
     behind: Iterable[BehindRollup],
     asked: Mapping[str, str],
+    under_way: Container[date],
     now: datetime,
 ) -> tuple[list[DayRequest], dict[str, str]]:
     """At most ``DAYS_A_TICK`` stale days that were not asked for in their present state, and all asked for so far.
 
-    Today is left out: it is stale most of the time, and a schedule refreshes it. ``asked`` maps days to the
+    Today is left out: it is stale most of the time, and a schedule refreshes it. A day that is ``under_way`` may be
+    stale only because its run is half done. ``asked`` maps days to the
     fingerprints of the states they were asked for in: a day whose run failed is not asked for until it changes or some
     hours have passed, and does not stand in the way of the others.
     """
@@ -50,11 +52,11 @@ def stale_requests(
     reasons |= {item.day: item.reason for item in stale}
     by_day = {state.day: state for state in states}
     wanted = {day: (_text(by_day.get(day)) + reason, reason) for day, reason in reasons.items() if day < now.date()}
-    return _not_asked("stale", wanted, asked, now)
+    return _not_asked("stale", wanted, asked, under_way, now)
 
 
 def archive_requests(
-    waiting: Iterable[Found], asked: Mapping[str, str], now: datetime
+    waiting: Iterable[Found], asked: Mapping[str, str], under_way: Container[date], now: datetime
 ) -> tuple[list[DayRequest], dict[str, str]]:
     """At most ``DAYS_A_TICK`` days with files to import that were not asked for yet, and all asked for so far.
 
@@ -70,7 +72,7 @@ def archive_requests(
         )
         for day, files in by_day.items()
     }
-    return _not_asked("archive", wanted, asked, now)
+    return _not_asked("archive", wanted, asked, under_way, now)
 
 
 def young_day(now_ms: int, landed: tuple[int, int] | None, state: DayState | None) -> DayRequest | None:
@@ -92,7 +94,11 @@ def young_day(now_ms: int, landed: tuple[int, int] | None, state: DayState | Non
 
 
 def _not_asked(
-    kind: str, wanted: Mapping[date, tuple[str, str]], asked: Mapping[str, str], now: datetime
+    kind: str,
+    wanted: Mapping[date, tuple[str, str]],
+    asked: Mapping[str, str],
+    under_way: Container[date],
+    now: datetime,
 ) -> tuple[list[DayRequest], dict[str, str]]:
     """Of the days wanted, each with what state it is in and why, some that were not asked for in that state."""
     span = int(now.timestamp()) // _AGAIN_SECONDS
@@ -102,7 +108,7 @@ def _not_asked(
         key, fingerprint = day.isoformat(), hashlib.sha256(f"{state}|{span}".encode()).hexdigest()[:10]
         if asked.get(key) == fingerprint:
             still[key] = fingerprint
-        elif len(due) < DAYS_A_TICK:
+        elif len(due) < DAYS_A_TICK and day not in under_way:
             still[key] = fingerprint
             due.append(DayRequest(f"{kind}:{key}:{fingerprint}", day, reason))
     return due, still

@@ -2,14 +2,15 @@
 
 import json
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import dagster as dg
 
 from liq_pipeline.collector import lease
 from liq_pipeline.dagster_defs.collecting import Shift
-from liq_pipeline.dagster_defs.jobs import collector_job, daily_tables
+from liq_pipeline.dagster_defs.jobs import DAY_SECONDS, collector_job, daily_tables
+from liq_pipeline.dagster_defs.partitions import day_of
 from liq_pipeline.dagster_defs.requests import shift_requests, stale_requests, young_day
 from liq_pipeline.dagster_defs.resources import Line
 from liq_pipeline.streams import REJECTED
@@ -29,6 +30,8 @@ _STARTING: Final = [
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
 ]
+_UNFINISHED: Final = [*_STARTING, dg.DagsterRunStatus.CANCELING]
+_RUNS_LOOKED_AT: Final = 200
 
 
 @dg.sensor(
@@ -84,7 +87,9 @@ def stale_days(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorResu
         states = read_states(connection, last=now.date())
         behind = behind_rollups(connection, settings)
     asked: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
-    due, asked = stale_requests(states, stale(states, settings), behind, asked, now)
+    stale_now = stale(states, settings)
+    under_way = days_under_way(context.instance) if stale_now or behind else ()
+    due, asked = stale_requests(states, stale_now, behind, asked, under_way, now)
     today = next((state for state in states if state.day == now.date()), None)
     if young := young_day(int(now.timestamp() * 1000), _landed(servers.redis_url), today):
         due.append(young)
@@ -97,6 +102,16 @@ def stale_days(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorResu
         ],
         cursor=json.dumps(asked),
     )
+
+
+def days_under_way(instance: dg.DagsterInstance) -> set[date]:
+    """Days with a run that was asked for and has not ended, of the newest runs.
+
+    The age is bounded as that of a starting collector is, here by the time a run may take.
+    """
+    unfinished = dg.RunsFilter(statuses=_UNFINISHED, created_after=datetime.now(UTC) - timedelta(seconds=DAY_SECONDS))
+    partitions = (run.tags.get("dagster/partition") for run in instance.get_runs(unfinished, limit=_RUNS_LOOKED_AT))
+    return {day_of(key) for key in partitions if key}
 
 
 def _landed(redis_url: str) -> tuple[int, int] | None:

@@ -48,9 +48,9 @@ def test_the_next_shift_is_asked_for_before_the_boundary_even_while_a_collector_
 
 def test_each_staleness_is_asked_for_once_and_a_new_one_again() -> None:
     day = TODAY - timedelta(days=3)
-    first, asked = stale_requests([DayState(day, 2, 1)], _stale(day), [], {}, _at(0))
-    again, asked = stale_requests([DayState(day, 2, 1)], _stale(day), [], asked, _at(0))
-    later, _ = stale_requests([DayState(day, 3, 2, materialization=1)], _stale(day), [], asked, _at(0))
+    first, asked = stale_requests([DayState(day, 2, 1)], _stale(day), [], {}, (), _at(0))
+    again, asked = stale_requests([DayState(day, 2, 1)], _stale(day), [], asked, (), _at(0))
+    later, _ = stale_requests([DayState(day, 3, 2, materialization=1)], _stale(day), [], asked, (), _at(0))
     assert len(first) == 1
     assert again == []
     assert len(later) == 1
@@ -59,9 +59,9 @@ def test_each_staleness_is_asked_for_once_and_a_new_one_again() -> None:
 
 def test_a_day_whose_run_was_killed_is_asked_for_again_some_hours_later() -> None:
     day = TODAY - timedelta(days=3)
-    first, asked = stale_requests([DayState(day, 2, 1)], _stale(day), [], {}, _at(0))
-    soon, asked = stale_requests([DayState(day, 2, 1)], _stale(day), [], asked, _at(3600))
-    later, asked = stale_requests([DayState(day, 2, 1)], _stale(day), [], asked, _at(6 * 3600))
+    first, asked = stale_requests([DayState(day, 2, 1)], _stale(day), [], {}, (), _at(0))
+    soon, asked = stale_requests([DayState(day, 2, 1)], _stale(day), [], asked, (), _at(3600))
+    later, asked = stale_requests([DayState(day, 2, 1)], _stale(day), [], asked, (), _at(6 * 3600))
     assert soon == []
     assert [request.day for request in later] == [day]
     assert later[0].run_key != first[0].run_key
@@ -73,7 +73,7 @@ def test_days_that_stay_stale_do_not_stand_in_the_way_of_others() -> None:
     asked: dict[str, str] = {}
     requested = []
     for _ in range(4):
-        due, asked = stale_requests(states, _stale(*days), [], asked, _at(0))
+        due, asked = stale_requests(states, _stale(*days), [], asked, (), _at(0))
         assert len(due) == DAYS_A_TICK
         requested += [request.day for request in due]
     assert requested == days
@@ -81,17 +81,19 @@ def test_days_that_stay_stale_do_not_stand_in_the_way_of_others() -> None:
 
 def test_a_day_that_is_no_longer_stale_is_forgotten() -> None:
     day = TODAY - timedelta(days=1)
-    _, asked = stale_requests([DayState(day, 1)], _stale(day), [], {}, _at(0))
-    assert stale_requests([DayState(day, 1, 1)], [], [], asked, _at(0)) == ([], {})
+    _, asked = stale_requests([DayState(day, 1)], _stale(day), [], {}, (), _at(0))
+    assert stale_requests([DayState(day, 1, 1)], [], [], asked, (), _at(0)) == ([], {})
 
 
 def test_today_is_left_to_its_schedule() -> None:
-    assert stale_requests([DayState(TODAY, 1)], _stale(TODAY), [], {}, _at(0)) == ([], {})
+    assert stale_requests([DayState(TODAY, 1)], _stale(TODAY), [], {}, (), _at(0)) == ([], {})
 
 
 def test_a_rollup_that_missed_its_day_is_made_again() -> None:
     day = TODAY - timedelta(days=1)
-    (request,), _ = stale_requests([DayState(day, 1, 1)], [], [BehindRollup("liquidations_hourly", day)], {}, _at(0))
+    (request,), _ = stale_requests(
+        [DayState(day, 1, 1)], [], [BehindRollup("liquidations_hourly", day)], {}, (), _at(0)
+    )
     assert request.day == day
     assert "liquidations_hourly" in request.reason
 
@@ -103,24 +105,38 @@ def _file(day: date, size: int = 1, name: str = "a") -> Found:
 def test_days_with_waiting_files_are_asked_for_once_a_few_at_a_time_and_again_when_a_file_changes() -> None:
     days = [TODAY - timedelta(days=offset) for offset in range(DAYS_A_TICK, -1, -1)]
     files = [_file(day, name=name) for day in days for name in ("a", "b")]
-    first, asked = archive_requests(files, {}, _at(0))
-    second, asked = archive_requests(files, asked, _at(30))
-    third, asked = archive_requests(files, asked, _at(60))
+    first, asked = archive_requests(files, {}, (), _at(0))
+    second, asked = archive_requests(files, asked, (), _at(30))
+    third, asked = archive_requests(files, asked, (), _at(60))
     assert [request.day for request in first] == days[:-1]
     assert [request.day for request in second] == days[-1:] == [TODAY]
     assert third == []
     assert "2 files" in first[0].reason
-    (changed,), _ = archive_requests([*files[1:], _file(days[0], size=2)], asked, _at(90))
+    (changed,), _ = archive_requests([*files[1:], _file(days[0], size=2)], asked, (), _at(90))
     assert changed.day == days[0]
     assert changed.run_key not in {request.run_key for request in first}
 
 
+def test_a_day_with_a_run_under_way_is_not_asked_for_and_does_not_stand_in_the_way() -> None:
+    days = [TODAY - timedelta(days=offset) for offset in range(DAYS_A_TICK + 1, 0, -1)]
+    files = [_file(day) for day in days]
+    due, asked = archive_requests(files, {}, days[:1], _at(0))
+    assert [request.day for request in due] == days[1:]
+    later, asked = archive_requests(files, asked, days, _at(30))
+    assert later == []
+    (last,), _ = archive_requests(files, asked, (), _at(60))
+    assert last.day == days[0]
+    states = [DayState(day, 2, 1) for day in days]
+    due, _ = stale_requests(states, _stale(*days), [], {}, days[:-1], _at(0))
+    assert [request.day for request in due] == days[-1:]
+
+
 def test_a_day_whose_files_were_not_imported_is_asked_for_again_some_hours_later() -> None:
     files = [_file(TODAY)]
-    _, asked = archive_requests(files, {}, _at(0))
-    (again,), _ = archive_requests(files, asked, _at(6 * 3600))
+    _, asked = archive_requests(files, {}, (), _at(0))
+    (again,), _ = archive_requests(files, asked, (), _at(6 * 3600))
     assert again.day == TODAY
-    assert archive_requests([], asked, _at(30)) == ([], {})
+    assert archive_requests([], asked, (), _at(30)) == ([], {})
 
 
 def test_today_is_made_as_soon_as_it_has_an_event() -> None:

@@ -177,6 +177,22 @@ def test_a_late_event_makes_its_day_run_again_once(line: tuple[str, str], instan
     assert _days(_tick(stale_days, instance, first.cursor)) == []
 
 
+def test_a_day_whose_run_is_under_way_is_asked_for_only_if_that_leaves_it_stale(
+    line: tuple[str, str], instance: dg.DagsterInstance
+) -> None:
+    from liq_pipeline.definitions import defs
+
+    database_url, redis_url = line
+    add(redis_url, _burst())
+    loader.drain(database_url, redis_url, KEEP)
+    job = defs.resolve_job_def("daily_tables")
+    run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": str(DAY)})
+    before = _tick(stale_days, instance)
+    assert _days(before) == []
+    instance.report_run_canceled(run)
+    assert _days(_tick(stale_days, instance, before.cursor)) == [DAY]
+
+
 def _days(result: dg.SensorResult) -> list[date]:
     """What was asked for but today: entries that have just landed make today run, too."""
     days = [date.fromisoformat(str(request.partition_key)) for request in result.run_requests or []]

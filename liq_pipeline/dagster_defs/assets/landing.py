@@ -7,6 +7,7 @@ from datetime import date
 import dagster as dg
 
 from liq_pipeline.archive.landing import DayImport, import_day
+from liq_pipeline.archive.scan import named
 from liq_pipeline.dagster_defs import tables
 from liq_pipeline.dagster_defs.assets.sources import ARCHIVE, LANDING_ZONE
 from liq_pipeline.dagster_defs.partitions import day_of
@@ -47,7 +48,7 @@ def liquidations_raw(context: dg.AssetExecutionContext, line: Line) -> Iterator[
             f"entries were deleted from {', '.join(drained.robbed)} before the database had them, and not by liq: "
             "find who else writes to this Redis, or give liq one of its own in LIQ_REDIS_URL"
         )
-    if refused := [f"{file.path}: {file.reason}" for report in imported for file in report.refused if not file.known]:
+    if refused := [named(file.path, file.reason) for report in imported for file in report.refused if not file.known]:
         raise ImportRefusedError("; ".join(refused))
     for day in days:
         tables.report(
@@ -84,7 +85,7 @@ def _tell(context: dg.AssetExecutionContext, day: date, report: DayImport) -> No
         f"{report.duplicate} there before, {report.rejected} rejected, {report.excluded} of other days excluded"
     )
     for file in report.refused:
-        context.log.error(f"{file.path}: {file.reason}")
+        context.log.error(named(file.path, file.reason))
     if report.being_written:
         context.log.warning(f"left for later, as still being written: {', '.join(report.being_written)}")
     context.add_asset_metadata(
@@ -94,7 +95,7 @@ def _tell(context: dg.AssetExecutionContext, day: date, report: DayImport) -> No
             "archive_rows_new": report.new,
             "archive_rows_duplicate": report.duplicate,
             "archive_rows_rejected": report.rejected,
-            "archive_files_refused": [f"{file.path}: {file.reason}" for file in report.refused],
+            "archive_files_refused": [named(file.path, file.reason) for file in report.refused],
         },
         asset_key="liquidations_raw",
         partition_key=day.isoformat(),
