@@ -108,6 +108,18 @@ def warehouse_url(
 
 
 @pytest.fixture
+def timescaledb_url(postgres_server: str, timescaledb_version: str | None) -> Iterator[str]:
+    """A fresh database with our schema on TimescaleDB, for what only exists there."""
+    from liq_pipeline.warehouse.migrate import migrate
+
+    if timescaledb_version is None:
+        pytest.skip("this PostgreSQL has no TimescaleDB; set LIQ_TEST_DATABASE_URL to one that has")
+    with fresh_database(postgres_server) as url:
+        migrate(url)
+        yield url
+
+
+@pytest.fixture
 def redis_url(redis_server: str) -> Iterator[str]:
     """A flushed logical database of a private Redis."""
     with redis.Redis.from_url(redis_server) as client:

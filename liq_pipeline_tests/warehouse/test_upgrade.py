@@ -22,7 +22,7 @@ _FILLED = (*_EVENTS, *rollups.TABLES, "day_state", "rollup_state", "frames_rejec
 def make_old(url: str, version: int, *, timescaledb: bool) -> None:
     """Apply the files up to ``version``, as the program of that time did."""
     with connect(url, autocommit=True) as connection:
-        assert not timescaledb or migrate.offer_timescaledb(connection, url)
+        assert not timescaledb or migrate.offer_timescaledb(url)
         for migration in list(migrate.all_migrations())[:version]:
             migrate._apply(connection, migration, timescaledb)
 
