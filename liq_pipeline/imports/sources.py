@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import os
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -148,9 +149,18 @@ def _files_below(folder: Path, endings: tuple[str, ...]) -> list[Path]:
     def refuse(error: OSError) -> None:
         raise ImportRefusedError(f"{error.filename} cannot be read: {error.strerror}; check its permissions")
 
+    def is_new(path: Path) -> bool:
+        # A link to a folder above it would be followed for ever.
+        status = path.stat()
+        known = len(seen)
+        seen.add((status.st_dev, status.st_ino))
+        return len(seen) > known
+
     files: list[Path] = []
-    for parent, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    seen: set[tuple[int, int]] = set()
+    is_new(folder)
+    for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".") and is_new(Path(parent, name))]
         files += [Path(parent, name) for name in names if _wanted(name, endings)]
     return sorted(files)
 
@@ -191,19 +201,17 @@ class _Counted(io.FileIO):
 
 def _open(path: Path) -> _Counted:
     try:
-        raw = _Counted(path)
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise ImportRefusedError(f"{path} is a directory; name one file in it")
+        if not stat.S_ISREG(mode):
+            # A pipe would be waited for, and cannot be read twice.
+            raise ImportRefusedError(f"{path} is a pipe or device; write what comes from it to a file first")
+        return _Counted(path)
     except FileNotFoundError:
         raise ImportRefusedError(f"{path} does not exist; name the file to import") from None
-    except IsADirectoryError:
-        raise ImportRefusedError(f"{path} is a directory; name one file in it") from None
     except OSError as error:
         raise ImportRefusedError(f"{path} cannot be read: {error.strerror}; check its permissions") from None
-    try:
-        raw.seek(0)
-    except OSError as error:
-        raw.close()
-        raise ImportRefusedError(f"{path} cannot be read: {error.strerror}; name a regular file") from None
-    return raw
 
 
 def _archive(path: Path, file: BinaryIO) -> zipfile.ZipFile:
