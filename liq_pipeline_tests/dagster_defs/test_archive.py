@@ -118,7 +118,7 @@ def test_a_refused_file_fails_one_run_with_its_reason_and_stays_named_without_st
     add(plant.redis_url, [entry(1, EVENING)])
     run = materialize_day(instance, DAY)
     assert not run.success
-    assert f"liquidations_raw: {BROKEN}: this file looks like frames" in run.failures[0]
+    assert f"ImportRefusedError: {BROKEN}: this file looks like frames" in run.failures[0]
     assert query(plant.database_url, "SELECT count(*) FROM liquidations_raw") == [(2,)]
     assert "1 refused" in (said := _said(_tick(instance))) and f"{BROKEN}: " in said
     assert not materialize_day(instance, DAY).success
