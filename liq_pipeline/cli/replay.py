@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from functools import cache, partial
 from pathlib import Path
 
@@ -29,10 +30,11 @@ from liq_pipeline.imports.window import Window
 from liq_pipeline.liquidation import Market
 from liq_pipeline.replay import commands
 from liq_pipeline.replay.present import move_to_present, plays_in_time
+from liq_pipeline.replay.reading import Admission
 from liq_pipeline.replay.recordings import Recording, Wanted, identify
 from liq_pipeline.replay.tape import Inventory, Tape
 from liq_pipeline.settings import KNOWN_FEEDS, Settings, load_settings
-from liq_pipeline.warehouse import contract_sizes, loader, migrate
+from liq_pipeline.warehouse import contract_sizes, loader, migrate, retention
 from liq_pipeline.warehouse.connection import connect
 
 
@@ -128,7 +130,8 @@ def command(
     with _servers(settings, scratch=home is not None) as (found, drain):
         recordings = _identified(sources, wanted, found.database_url)
         window = Window(settings, time.time_ns() // 1_000_000)
-        with Tape(recordings, None if to_present else window) as tape:
+        admission = None if to_present else Admission(window, partial(_gone, found.database_url))
+        with Tape(recordings, admission) as tape:
             _read(tape, sources, console)
             start, stop = _span(tape, first, last)
             if to_present:
@@ -139,7 +142,7 @@ def command(
         if drain is not None:
             click.echo(f"{drain().new:,} of them are new in liquidations_raw")
     if home is not None:
-        click.echo(f"to look at it: LIQ_HOME={shlex.quote(str(settings.home))} ./liq up")
+        click.echo(f"to look at it: {_environment(settings)} ./liq up")
     if tape.inventory.refused:
         raise ReplayError(_refused(tape.inventory))
     if ended.progress.rejected or ended.unwritten:
@@ -205,6 +208,21 @@ def _identified(sources: Sequence[Source], wanted: Wanted, database_url: str) ->
         names = [recording.source.name for recording in recordings if recording.kind == kind]
         click.echo(f"{kind}: {names[0]}" + (f" and {count - 1:,} more" if count > 1 else ""))
     return recordings
+
+
+def _gone(database_url: str, day: date) -> str | None:
+    with connect(database_url) as connection:
+        return retention.gone(connection, [day]).get(day)
+
+
+def _environment(settings: Settings) -> str:
+    """What a scratch home is to be started with: other settings of retention would drop what was replayed."""
+    kept = {"LIQ_HOME": str(settings.home)}
+    for name in ("retention_days", "start_date"):
+        value = getattr(settings, name)
+        if value != Settings.model_fields[name].default:
+            kept[f"LIQ_{name.upper()}"] = str(value)
+    return " ".join(f"{name}={shlex.quote(value)}" for name, value in kept.items())
 
 
 def _read(tape: Tape, sources: Sequence[Source], console: Console) -> None:

@@ -37,12 +37,12 @@ class Window:
         if time < self._start:
             return (
                 f"days before LIQ_START_DATE={self._start_date} have no partition; "
-                "set it to the first day of the file, before the first start of Dagster, and import again"
+                "set it to the first day of the file, before the first start of Dagster, and try again"
             )
         if time < self._kept_from:
             return (
                 f"LIQ_RETENTION_DAYS={self._retention_days} would remove days before {day_of(self._kept_from)} "
-                "again; raise it, or set it to 0 to keep events for ever, and import again"
+                "again; raise it, or set it to 0 to keep events for ever, and try again"
             )
         return None
 

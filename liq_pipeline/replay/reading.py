@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Final, NamedTuple
 
@@ -18,6 +18,26 @@ _UNMATCHED: Final = (
     "rows that lack a field of a liquidation's identity cannot be told from those of other sources in the streams: "
     "bring them in with `liq import`"
 )
+
+
+class Admission:
+    """Which times may be played: those that may be imported, but for days whose events ``gone`` says are gone.
+
+    ``gone`` gives the sentence to refuse a UTC day with, or None; it is asked once a day.
+    """
+
+    def __init__(self, window: Window, gone: Callable[[date], str | None] = lambda day: None) -> None:
+        self.now = window.now
+        self._window = window
+        self._gone = gone
+        self._days: dict[date, str | None] = {}
+
+    def refusal(self, time: int) -> str | None:
+        """Why a time is not played, with the fix."""
+        day = day_of(time)
+        if day not in self._days:
+            self._days[day] = self._window.refusal(time) or self._gone(day)
+        return self._days[day]
 
 
 class Refusal(NamedTuple):
@@ -50,19 +70,19 @@ def time_of(record: Record) -> int | None:
     return max((entry.liquidation.time for entry in record.entries), default=None)
 
 
-def contents_of(record: Record, window: Window | None) -> Contents:
-    """A line's rows by what becomes of them; without a ``window`` any time will do."""
+def contents_of(record: Record, admission: Admission | None) -> Contents:
+    """A line's rows by what becomes of them; without an ``admission`` any time will do."""
     if not record.matched:
         refusals = [Refusal(day_of(entry.liquidation.time), _UNMATCHED) for entry in record.entries]
         return Contents((), record.rejections, refusals)
-    if window is None:
+    if admission is None:
         return Contents(record.entries, record.rejections, ())
     entries, rejections, refusals = [], list(record.rejections), []
     for entry in record.entries:
         time = entry.liquidation.time
-        if reason := in_the_future(time, window.now):
+        if reason := in_the_future(time, admission.now):
             rejections.append(Rejection(reason, entry.raw))
-        elif refusal := window.refusal(time):
+        elif refusal := admission.refusal(time):
             refusals.append(Refusal(day_of(time), refusal))
         else:
             entries.append(entry)

@@ -21,9 +21,8 @@ from liq_pipeline.errors import ReplayError
 from liq_pipeline.exchanges.base import Rejection
 from liq_pipeline.imports import frames
 from liq_pipeline.imports.record import Record, source_of
-from liq_pipeline.imports.window import Window
 from liq_pipeline.liquidation import Source
-from liq_pipeline.replay.reading import contents_of, record_of, time_of
+from liq_pipeline.replay.reading import Admission, contents_of, record_of, time_of
 from liq_pipeline.replay.recordings import Recording
 from liq_pipeline.replay.shift import BY_FORMAT
 from liq_pipeline.replay.texts import ENDLESS, Place, Texts
@@ -78,10 +77,11 @@ class Played(NamedTuple):
 class Tape:
     """Lines by time, at positions from 0. ``read`` it first, and close it.
 
-    Rows outside ``window`` are counted and not played; None, and any will do, where the tape is going to be moved.
+    Rows that ``admission`` refuses are counted and not played; None, and any will do, where the tape is going to be
+    moved.
     """
 
-    def __init__(self, recordings: Sequence[Recording], window: Window | None) -> None:
+    def __init__(self, recordings: Sequence[Recording], admission: Admission | None) -> None:
         self.inventory = Inventory()
         self.times = _NONE
         """The time of every line as recorded, ascending, UTC milliseconds."""
@@ -89,7 +89,7 @@ class Tape:
         """Milliseconds by which every line is moved when it is played."""
         self._recordings = recordings
         self._readers = [recording.format.reader(recording.origin) for recording in recordings]
-        self._window = window
+        self._admission = admission
         self._samples: list[tuple[int, Place]] = []
         self._texts = Texts([recording.source for recording in recordings])
         self._sources = self._starts = self._sizes = _NONE
@@ -135,7 +135,7 @@ class Tape:
     def _take_account(self, recording: Recording, number: int, record: Record) -> bool:
         """Count what a line holds; whether there is something in it to play."""
         inventory = self.inventory
-        entries, rejections, refusals = contents_of(record, self._window)
+        entries, rejections, refusals = contents_of(record, self._admission)
         inventory.rows += len(entries)
         inventory.rejected += len(rejections)
         inventory.elsewhere += record.elsewhere
@@ -176,7 +176,7 @@ class Tape:
         record = record_of(text, reader, too_long=place.size == ENDLESS)
         if self.delta and record.entries and time_of(record) != time:
             record = Record(rejections=(Rejection("its times cannot be moved", text),))
-        entries, rejections, _ = contents_of(record, self._window)
+        entries, rejections, _ = contents_of(record, self._admission)
         rejected_as = Source.REPLAY if recording.format.name == _FRAMES else source_of(recording.format.name)
         return Played(recording.origin.exchange, entries, rejections, rejected_as, record.received_at or time)
 

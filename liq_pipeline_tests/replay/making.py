@@ -11,6 +11,7 @@ from pathlib import Path
 from liq_pipeline.exchanges.instruments import snapshot
 from liq_pipeline.imports.sources import find
 from liq_pipeline.imports.window import Window
+from liq_pipeline.replay.reading import Admission
 from liq_pipeline.replay.recordings import Recording, Wanted, identify
 from liq_pipeline.replay.tape import Tape
 from liq_pipeline.settings import Settings
@@ -48,7 +49,7 @@ def recordings(*paths: Path, wanted: Wanted | None = None) -> list[Recording]:
 
 @contextmanager
 def tape_of(*paths: Path, within: Window | None = None, moving: bool = False) -> Iterator[Tape]:
-    with Tape(recordings(*paths), None if moving else within or window()) as tape:
+    with Tape(recordings(*paths), None if moving else Admission(within or window())) as tape:
         tape.read()
         yield tape
 

@@ -1,3 +1,4 @@
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from liq_pipeline.errors import ReplayError
 from liq_pipeline.imports import lines
 from liq_pipeline.liquidation import Market
+from liq_pipeline.replay.reading import Admission
 from liq_pipeline.replay.recordings import Wanted
 from liq_pipeline.replay.tape import Tape
 from liq_pipeline_tests.fakes import frames
@@ -88,7 +90,7 @@ def test_acknowledgements_rows_of_the_other_market_and_repeats_are_counted_not_p
     ack = '{"event":"subscribe","arg":{"channel":"liquidation-orders","instType":"SWAP"},"connId":"x"}'
     inverse = frames.okx(1, "BTC-USD-SWAP")
     path = write(tmp_path / "a.jsonl", [ack, "pong", frames.okx(1), frames.okx(1), inverse])
-    with Tape(recordings(path, wanted=Wanted(market=Market.LINEAR)), window()) as tape:
+    with Tape(recordings(path, wanted=Wanted(market=Market.LINEAR)), Admission(window())) as tape:
         tape.read()
         inventory = tape.inventory
     assert len(tape) == 1
@@ -105,6 +107,22 @@ def test_excluded_days_are_refused_and_all_others_played(tmp_path: Path) -> None
     assert inventory.refused.total() == 1
     assert "LIQ_RETENTION_DAYS=90" in inventory.refusals.pop()
     assert inventory.first_rejected[0].reason.endswith("is in the future")
+
+
+def test_days_whose_events_are_gone_are_refused_each_asked_for_once(tmp_path: Path) -> None:
+    day, asked = 86_400_000, []
+
+    def gone(one: date) -> str | None:
+        asked.append(one)
+        return f"{one} is gone" if one == date(2026, 10, 10) else None
+
+    path = binance(tmp_path / "a.jsonl", 0, 1, day, day + 1, 2 * day)
+    with Tape(recordings(path), Admission(window(), gone)) as tape:
+        tape.read()
+        assert [time - START for time in event_times(tape)] == [0, 1, 2 * day]
+        assert tape.inventory.refused == {date(2026, 10, 10): 2}
+        assert tape.inventory.refusals == {"2026-10-10 is gone"}
+    assert asked == [date(2026, 10, 9), date(2026, 10, 10), date(2026, 10, 11)]
 
 
 def test_rows_that_cannot_be_matched_are_refused(tmp_path: Path) -> None:
