@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from liq_pipeline.errors import SettingsError
 
 KNOWN_FEEDS: Final = ("binance", "bybit", "okx")
+EXCHANGES: Final = KNOWN_FEEDS
 # USD are counted in millionths and in 64 bits.
 _MAX_USD: Final = Decimal(10**12)
 _SECRETS: Final = ("database_url", "redis_url", "alert_urls")

@@ -72,10 +72,15 @@ def encode_event(liquidation: Liquidation) -> bytes:
     return _encoder.encode(liquidation)
 
 
+def decode_event(text: bytes | str) -> Liquidation:
+    """The parsed columns in an ``event`` field; raises msgspec.DecodeError if it is none of ours."""
+    return _decoder.decode(text)
+
+
 def decode_entry(fields: dict[bytes, bytes]) -> Entry:
     """The entry in a stream's field map; raises msgspec.DecodeError or KeyError if it is none of ours."""
     return Entry(
-        _decoder.decode(fields[b"event"]), int(fields[b"received_at"]), fields[b"source"].decode(), fields[b"raw"]
+        decode_event(fields[b"event"]), int(fields[b"received_at"]), fields[b"source"].decode(), fields[b"raw"]
     )
 
 

@@ -138,7 +138,9 @@ def from_row(
     if known is None and contract[-1] != "P":
         known = instruments.get(contract[:-6] + "SWAP", time)
     if known is None:
-        raise InvalidLiquidationError(f"the contract value of {contract!a} is unknown: reparse once the venue lists it")
+        raise InvalidLiquidationError(
+            f"the contract value of {contract!a} is unknown: run `liq reparse` once it is listed"
+        )
     if known.market is not market:
         raise InvalidLiquidationError(f"{contract!a} is listed as {known.market}, its name says {market}")
     event = event_id(EXCHANGE, contract, str(time), str(position_side), str(side), price, size, ordinal=ordinal)

@@ -124,12 +124,22 @@ def insert_rows(connection: Connection, entries: Iterable[Entry], *, matched: bo
 
 def insert_prepared(connection: Connection, rows: Rows) -> InsertReport:
     """As ``insert_rows``, of what ``prepare`` made."""
+    lock_landing(connection)
+    report = _land(connection, rows, _REAL)
+    raise_versions(connection, report.days)
+    return report
+
+
+def lock_landing(connection: Connection) -> None:
+    """Let nobody else land or change rows until the caller's transaction ends."""
     connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (locks.LANDING, 0))
     connection.execute(_UNLIMITED)
-    report = _land(connection, rows, _REAL)
-    if report.days:
-        connection.execute(_RAISE_VERSIONS, (sorted(report.days),))
-    return report
+
+
+def raise_versions(connection: Connection, days: Iterable[date]) -> None:
+    """Make days stale whose rows the caller's transaction changed."""
+    if days := sorted(days):
+        connection.execute(_RAISE_VERSIONS, (days,))
 
 
 def count_new(connection: Connection, rows: Rows) -> InsertReport:
