@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
 from liq_pipeline.errors import ImportRefusedError
@@ -20,7 +19,7 @@ from liq_pipeline.imports.ledger import File
 from liq_pipeline.imports.reading import Parser, Reading
 from liq_pipeline.imports.record import Format
 from liq_pipeline.imports.report import ImportReport
-from liq_pipeline.imports.sources import Source, find
+from liq_pipeline.imports.sources import Source
 from liq_pipeline.imports.window import Window
 from liq_pipeline.imports.workers import Work, Workers, work_force
 from liq_pipeline.liquidation import Market
@@ -107,26 +106,6 @@ def import_source(
     if report.failure:
         raise ImportRefusedError(report.failure)
     return report
-
-
-def import_file(
-    path: Path,
-    exchange: str,
-    market: Market,
-    format_: Format,
-    *,
-    settings: Settings,
-    database_url: str,
-    now: int,
-    progress: Progress = lambda done: None,
-) -> ImportReport:
-    """As ``import_source``, of a path that holds one."""
-    found = find(path, format_)
-    if len(found) != 1:
-        raise ImportRefusedError(f"{path} holds {len(found)} files; name one of them")
-    return import_source(
-        found[0], exchange, market, format_, settings=settings, database_url=database_url, now=now, progress=progress
-    )
 
 
 def _contract(source: Source, format_: Format, given: str | None) -> str | None:

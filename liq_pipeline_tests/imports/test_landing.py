@@ -1,11 +1,14 @@
+import gzip
 import itertools
 import json
 import random
+import zipfile
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,8 +17,9 @@ from hypothesis import strategies as st
 from liq_pipeline.errors import ImportRefusedError, SchemaError, ServerError
 from liq_pipeline.imports import blocks
 from liq_pipeline.imports.formats import format_named
-from liq_pipeline.imports.landing import import_file
+from liq_pipeline.imports.landing import import_source, import_sources
 from liq_pipeline.imports.report import ImportReport, RejectedLine
+from liq_pipeline.imports.sources import find
 from liq_pipeline.liquidation import Market
 from liq_pipeline.settings import Settings
 
@@ -30,7 +34,7 @@ Importer = Callable[..., ImportReport]
 def import_(warehouse_url: str) -> Importer:
     def run(path: Path, exchange: str = "binance", name: str = "forceorder_csv", **changed: Any) -> ImportReport:
         arguments = {"settings": KEPT_FOR_EVER, "database_url": warehouse_url, "now": NOW, **changed}
-        return import_file(path, exchange, Market.LINEAR, format_named(name), **arguments)
+        return import_source(find(path)[0], exchange, Market.LINEAR, format_named(name), **arguments)
 
     return run
 
@@ -331,3 +335,179 @@ def test_any_order_and_split_of_a_file_imported_twice_lands_what_the_file_does_o
     landed, _, rejected = _everything(warehouse_url)
     assert landed == once
     assert rejected == rejected_once
+
+
+@pytest.fixture
+def import_all(warehouse_url: str) -> Callable[..., list[ImportReport]]:
+    def run(path: Path, name: str = "forceorder_csv", **changed: Any) -> list[ImportReport]:
+        arguments = {"settings": KEPT_FOR_EVER, "database_url": warehouse_url, "now": NOW, **changed}
+        format_ = format_named(name)
+        return list(import_sources(find(path, format_), "binance", Market.LINEAR, format_, **arguments))
+
+    return run
+
+
+ImportAll = Callable[..., list[ImportReport]]
+
+
+def _folder(tmp_path: Path) -> Path:
+    """A plain file, a compressed one and a zip of two, that share a row."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "1.csv").write_text("\n".join(_row(index) for index in range(50)) + "\nbad\n")
+    (folder / "2.csv.gz").write_bytes(gzip.compress("\n".join(_row(index) for index in range(49, 90)).encode()))
+    with zipfile.ZipFile(folder / "3.zip", "w") as archive:
+        archive.writestr("a.csv", _row(90))
+        archive.writestr("b.csv", "")
+    return folder
+
+
+def test_processes_land_what_one_does_in_the_same_order_with_one_report_a_file(
+    import_all: ImportAll, warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 700)
+    folder = _folder(tmp_path)
+    size, progress = sum(source.size for source in find(folder)), list[int]()
+    reports = import_all(folder, workers=2, progress=progress.append)
+    assert [(report.name.rpartition("folder/")[2], report.new, report.duplicate) for report in reports] == [
+        ("1.csv", 50, 0),
+        ("2.csv.gz", 40, 1),
+        ("3.zip/a.csv", 1, 0),
+        ("3.zip/b.csv", 0, 0),
+    ]
+    assert reports[0].first_rejected == [RejectedLine(51, "1 columns where forceorder_csv has at least 11")]
+    assert progress == sorted(progress)
+    assert progress[-1] == size
+    landed = _everything(warehouse_url)
+    assert [len(rows) for rows in landed] == [91, 1, 1]
+    assert [report.new for report in import_all(folder, workers=0)] == [0, 0, 0, 0]
+    assert _everything(warehouse_url) == landed
+
+
+def test_one_file_of_another_format_keeps_all_from_landing(
+    import_all: ImportAll, warehouse_url: str, tmp_path: Path
+) -> None:
+    folder = _folder(tmp_path)
+    (folder / "4.csv").write_text('{"e":"forceOrder"}')
+    with pytest.raises(ImportRefusedError, match=r"4\.csv: this file looks like frames, not forceorder_csv"):
+        import_all(folder)
+    assert _everything(warehouse_url) == [[], [], []]
+
+
+def test_a_file_damaged_further_on_is_landed_up_to_there_and_the_others_whole(
+    import_all: ImportAll, warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 2**16)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    draw = random.Random(1)
+    rows = "\n".join(_row(draw.randrange(10**6), symbol=f"C{draw.randrange(10**9)}") for _ in range(40_000))
+    packed = gzip.compress(rows.encode())
+    (folder / "1.csv.gz").write_bytes(packed[: len(packed) * 2 // 3])
+    (folder / "2.csv").write_text(_row(1))
+    damaged, whole = import_all(folder)
+    assert damaged.failure is not None
+    assert "1.csv.gz is damaged after" in damaged.failure
+    assert 0 < damaged.new < 40_000
+    assert (whole.failure, whole.new) == (None, 1)
+    complete = _rows(warehouse_url, "SELECT path, completed_at IS NOT NULL FROM import_files ORDER BY path")
+    assert complete == [(str(folder / "1.csv.gz"), False), (str(folder / "2.csv"), True)]
+
+
+def test_a_process_that_is_killed_is_told_and_what_landed_is_not_read_again(
+    import_all: ImportAll, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 700)
+    path = _file(tmp_path, *(_row(index) for index in range(2000)))
+
+    def kill(done: int) -> None:
+        for child in psutil.Process().children():
+            if "spawn_main" in " ".join(child.cmdline()):
+                child.kill()
+
+    with pytest.raises(ImportRefusedError, match="was killed, likely for want of memory; what is landed stays"):
+        import_all(path, workers=2, progress=kill)
+    (report,) = import_all(path)
+    assert report.resumed_after > 0
+    assert report.resumed_after + report.new == 2000
+
+
+def _outcome(report: ImportReport) -> tuple[object, ...]:
+    return (report.counts(), report.first_rejected, report.days, report.refused, report.refusals)
+
+
+def test_a_dry_run_says_what_landing_then_does_and_lands_nothing(
+    import_all: ImportAll, warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 700)
+    folder = _folder(tmp_path)
+    nul = _row(200).replace("IOC,1,", "IOC,1\0,")
+    old = _row(0, time=1_600_000_000_000)
+    (folder / "5.csv").write_text("\n".join([*map(_row, (3, 120, 120, 121, 120)), nul, old, old]))
+    empty = _everything(warehouse_url)
+    dry = import_all(folder, dry_run=True)
+    assert _everything(warehouse_url) == empty
+    assert _rows(warehouse_url, "SELECT count(*) FROM import_files") == [(0,)]
+    real = import_all(folder)
+    assert list(map(_outcome, dry)) == list(map(_outcome, real))
+    assert real[-1].counts() | {"lines": 0} == {
+        "lines": 0, "other": 0, "elsewhere": 0, "new": 2, "duplicate": 3, "rejected": 1, "refused": 2,
+    }  # fmt: skip
+    assert list(map(_outcome, import_all(folder, dry_run=True))) == list(map(_outcome, import_all(folder)))
+
+
+def test_lines_that_repeat_the_one_before_share_its_fate(import_: Importer, warehouse_url: str, tmp_path: Path) -> None:
+    nul = _row(1).replace("IOC,1,", "IOC,1\0,")
+    report = import_(_file(tmp_path, _row(0), _row(0), "", _row(0), nul, nul, "bad", "bad", _row(2), _row(2)))
+    assert (report.lines, report.new, report.duplicate, report.rejected) == (9, 2, 3, 4)
+    assert [line.number for line in report.first_rejected] == [5, 7, 8]
+    assert _rows(warehouse_url, "SELECT count(*) FROM frames_rejected") == [(2,)]
+
+
+TARDIS = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount"
+
+
+def test_days_that_another_source_has_are_refused_and_the_others_land(
+    import_all: ImportAll, warehouse_url: str, tmp_path: Path
+) -> None:
+    day = 86_400_000
+    times = [1_680_000_000_000 + index * day for index in range(3)]
+    (tmp_path / "rows.csv").write_text(_row(0, time=times[1]))
+    settings = Settings(retention_days=0, start_date=date(2023, 1, 1))
+    import_all(tmp_path / "rows.csv", settings=settings)
+    rows = [f"binance-futures,BTCUSDT,{time}000,{time}000,,sell,100,1" for time in times]
+    path = tmp_path / "tardis.csv"
+    path.write_text("\n".join([TARDIS, rows[0], rows[1], rows[1], rows[2]]))
+    for new in (2, 0):
+        (report,) = import_all(path, "tardis", settings=settings)
+        assert (report.new, report.duplicate, report.other) == (new, 2 - new, 1)
+        assert dict(report.refused) == {date(2023, 3, 29): 2}
+        (refusal,) = report.refusals
+        assert "BTCUSDT" in refusal
+        assert "import:forceorder_csv" in refusal
+    assert _rows(warehouse_url, "SELECT count(*) FROM liquidations_raw") == [(3,)]
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "contract", "message"),
+    [
+        ("x.csv", "forceorder_csv", "BTCUSDT", "rows of forceorder_csv name their contract; leave --contract BTCUSDT"),
+        ("x.csv", "binance_vision", None, "nor does this file's name; use --contract"),
+        ("ETHUSDT-liquidationSnapshot-2023-06-25.csv", "binance_vision", "BTCUSDT", "holds ETHUSDT by its name"),
+    ],
+)
+def test_a_contract_is_given_where_neither_rows_nor_name_tell(
+    import_all: ImportAll, tmp_path: Path, file: str, name: str, contract: str | None, message: str
+) -> None:
+    (tmp_path / file).write_text("1687651200000,SELL,LIMIT,IOC,1,100,100,FILLED,1,1\n")
+    with pytest.raises(ImportRefusedError, match=message):
+        import_all(tmp_path / file, name, contract=contract)
+
+
+def test_a_contract_that_is_given_is_that_of_all_rows(
+    import_all: ImportAll, warehouse_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "x.csv").write_text("1687651200000,SELL,LIMIT,IOC,1,100,100,FILLED,1,1\n")
+    assert [report.new for report in import_all(tmp_path / "x.csv", "binance_vision", contract="ETHUSDT")] == [1]
+    assert _rows(warehouse_url, "SELECT contract FROM liquidations_raw") == [("ETHUSDT",)]
+    assert _rows(warehouse_url, "SELECT contract FROM import_files") == [("ETHUSDT",)]

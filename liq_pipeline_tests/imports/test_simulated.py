@@ -10,8 +10,9 @@ import psycopg
 import pytest
 
 from liq_pipeline.imports.formats import format_named
-from liq_pipeline.imports.landing import import_file
+from liq_pipeline.imports.landing import import_source
 from liq_pipeline.imports.report import ImportReport
+from liq_pipeline.imports.sources import find
 from liq_pipeline.liquidation import Market
 from liq_pipeline.settings import Settings
 from liq_pipeline.simulate.simulation import Summary, simulate, write
@@ -31,8 +32,8 @@ def simulated(tmp_path: Path) -> Summary:
 
 def _import_all(simulated: Summary, url: str) -> dict[str, ImportReport]:
     return {
-        venue: import_file(
-            simulated.files[venue],
+        venue: import_source(
+            find(simulated.files[venue])[0],
             venue,
             Market.LINEAR,
             format_named("frames"),

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from liq_pipeline.imports.formats import format_named
-from liq_pipeline.imports.landing import import_file
+from liq_pipeline.imports.landing import import_source
 from liq_pipeline.imports.report import ImportReport
+from liq_pipeline.imports.sources import find
 from liq_pipeline.liquidation import Market
 from liq_pipeline.settings import load_settings
 from liq_pipeline.simulate.ledger import Outcome, Row
@@ -87,8 +88,8 @@ def test_simulated_frames_with_every_defect_become_every_table(
 def _import(path: Path, exchange: str, name: str, database_url: str) -> ImportReport:
     """The same events once more, from a recording instead of the wire."""
     now = time.time_ns() // 1_000_000
-    return import_file(
-        path,
+    return import_source(
+        find(path)[0],
         exchange,
         Market.LINEAR,
         format_named(name),
