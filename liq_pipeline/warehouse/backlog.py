@@ -47,8 +47,6 @@ def open_redis(redis_url: str) -> Iterator[redis.Redis]:
         raise ServerError(
             "LIQ_REDIS_URL (hidden) is not a Redis URL; write it like redis://:password@host:6379/1"
         ) from None
-    # As the parser made them: redis-py's lists of pairs and dictionaries cost more than all the rest of the reading.
-    client.set_response_callback("XRANGE", lambda response, **_: response)
     try:
         yield client
     except redis.AuthenticationError as error:
@@ -82,6 +80,8 @@ def uncommitted(client: redis.Redis, key: str, until_ms: int) -> Iterator[list[I
     _take_back_pending(client, key)
     count = _REJECTED_BATCH if key == REJECTED else _BATCH
     after = _group(client, key)["last-delivered-id"]
+    # As the parser made them: redis-py's lists of pairs and dictionaries cost more than all the rest of the reading.
+    client.set_response_callback("XRANGE", lambda response, **_: response)
     while entries := _call(client, "XRANGE", key, b"(" + after, until_ms - 1, "COUNT", count):
         after = entries[-1][0]
         yield [Item(entry_id, dict(zip(pair := iter(flat), pair, strict=False))) for entry_id, flat in entries]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import asdict
 
 import pytest
@@ -107,3 +108,15 @@ def test_sizes_and_policies_are_shown_and_a_failed_policy_is_wrong(
     ]
     shown = json.loads(json.dumps(asdict(status)))
     assert shown["policies"][0]["outcome"] == "failed" and shown["storage"][0]["bytes"] > 0
+
+
+def test_what_a_feed_covered_of_the_last_hour_is_read_from_its_stream(
+    database_url: str, redis_url: str, dagster_home: str
+) -> None:
+    migrate(database_url, plain=True)
+    now = time.time_ns() // 1_000_000
+    span = {"connection": "a", "from": now - 1_800_000, "to": now, "part": 0, "parts": 1}
+    with redis.Redis.from_url(redis_url) as client:
+        client.xadd(streams.coverage_key("binance"), span)  # type: ignore[arg-type]
+    (feed,) = gather(_settings(dagster_home), Servers(database_url, redis_url)).feeds
+    assert 49 < feed["covered_percent"] <= 50
