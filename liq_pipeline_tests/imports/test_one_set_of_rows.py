@@ -6,6 +6,7 @@ import random
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from liq_pipeline.imports.landing import import_source, import_sources
 from liq_pipeline.imports.report import ImportReport
 from liq_pipeline.liquidation import Market
 from liq_pipeline.settings import Settings
+from liq_pipeline.warehouse.reparse import reparse
 
 FIRST_MS = 1_748_000_000_000
 """2025-05-23: Tardis' rows of Binance hold all fields of the identity."""
@@ -204,9 +206,22 @@ def test_rows_that_come_with_the_limit_price_alone_say_so_and_are_worth_it(wareh
     ]
 
 
+@pytest.mark.parametrize("market", Market)
+def test_rows_of_every_format_are_read_again_as_they_are(warehouse_url: str, tmp_path: Path, market: Market) -> None:
+    for seed, name in enumerate(FORMATS_OF[market]):
+        _import(warehouse_url, _write(_orders(market, seed), name, tmp_path), market)
+    _import(warehouse_url, _tardis_file(tmp_path / "okx", _okx_row(FIRST_MS)), Market.LINEAR, "okx")
+    days = [date(2025, 5, 23) + timedelta(days=index) for index in range(4)]
+    settings = Settings(retention_days=0)
+    report = reparse(warehouse_url, days, settings, exchanges=("binance", "okx"), now=NOW_MS)
+    assert sum(day.rows for day in report.days.values()) == 40 * len(FORMATS_OF[market]) + 1
+    assert sum(day.changed + day.rejected for day in report.days.values()) == 0
+    assert report.stale == set()
+
+
 def _tardis_file(folder: Path, *rows: str) -> Path:
     target = folder / "tardis"
-    target.mkdir(exist_ok=True)
+    target.mkdir(parents=True, exist_ok=True)
     text = "\n".join(["exchange,symbol,timestamp,local_timestamp,id,side,price,amount", *rows])
     (target / "SYMBOLS.csv").write_text(text)
     return target
