@@ -21,8 +21,9 @@ from liq_pipeline.imports.formats import FORMATS, format_named
 from liq_pipeline.imports.landing import import_sources
 from liq_pipeline.imports.sources import find
 from liq_pipeline.liquidation import Market
-from liq_pipeline.settings import KNOWN_FEEDS, Settings, load_settings
+from liq_pipeline.settings import EXCHANGES, Settings, load_settings
 from liq_pipeline.warehouse.days import stale_days
+from liq_pipeline.warehouse.migrate import check
 
 
 @click.command(
@@ -40,7 +41,7 @@ Exit codes:
 """
 )
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--exchange", required=True, metavar="E", help=f"Whose data it is: {', '.join(KNOWN_FEEDS)}.")
+@click.option("--exchange", required=True, metavar="E", help=f"Whose data it is: {', '.join(EXCHANGES)}.")
 @click.option("--market", default="linear", show_default=True, metavar="M", help="linear or inverse.")
 @click.option("--format", "format_name", required=True, metavar="F", help=f"{' or '.join(FORMATS)}; see above.")
 @click.option("--contract", metavar="C", help="The contract, where neither rows nor file names tell.")
@@ -81,8 +82,8 @@ def command(
                       filled, trade time in ms. More columns are ignored, symbols may
                       lack "USDT", and an average price of None uses the limit price.
     """
-    if exchange not in KNOWN_FEEDS:
-        raise ImportRefusedError(f"--exchange {exchange!r} is not known; use {' or '.join(KNOWN_FEEDS)}")
+    if exchange not in EXCHANGES:
+        raise ImportRefusedError(f"--exchange {exchange!r} is not known; use {' or '.join(EXCHANGES)}")
     if market not in list(Market):
         raise ImportRefusedError(f"--market {market!r} is not known; use {' or '.join(Market)}")
     if dry_run and materialize:
@@ -92,6 +93,7 @@ def command(
     # Redis has no part in an import, so it need not be configured or running; a day's run drains it.
     located = servers.locate(settings) if materialize or not configured else None
     database_url = located.database_url if located else configured.get_secret_value() if configured else ""
+    check(database_url)
     stale_before = _stale(database_url, settings) if materialize else set()
     sources = list(dict.fromkeys(source for path in paths for source in find(path, format_)))
     began = time.monotonic()

@@ -2,11 +2,14 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from liq_pipeline import cli
+from liq_pipeline.imports import blocks
+from liq_pipeline.imports.file_import import FileImport
 
 ROW = "BTC,SELL,LIMIT,IOC,1,100,101.5,FILLED,1,1,{time},1"
 
@@ -137,3 +140,57 @@ def test_the_help_teaches_formats_and_exit_codes(liq: Liq, capsys: pytest.Captur
     out = capsys.readouterr().out
     for taught in ("forceorder_csv", '{"received_at"', "1  finished, but some rows were rejected", "2  refused"):
         assert taught in out
+
+
+def test_several_paths_are_accounted_for_each_and_together(
+    liq: Liq, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / "a.csv", tmp_path / "folder" / "b.csv"
+    second.parent.mkdir()
+    first.write_text("\n".join(ROW.format(time=1_700_000_000_000 + index) for index in range(3)))
+    second.write_text(ROW.format(time=1_700_000_000_002) + "\n" + ROW.format(time=1_700_100_000_000))
+    assert liq(str(first), str(second.parent), str(first), *CSV) == 0
+    out = capsys.readouterr().out
+    assert f"{first}: 3 rows read, 3 new, 0 duplicate, 0 rejected" in out
+    assert f"{second}: 2 rows read, 1 new, 1 duplicate, 0 rejected" in out
+    assert "2 files: 5 rows read, 4 new, 1 duplicate, 0 rejected" in out
+    assert " rows/s" in out
+    assert "2 days are stale until materialized: liq materialize --from 2023-11-14 --to 2023-11-16" in out
+
+
+def test_a_dry_run_says_so_and_what_would_be(
+    liq: Liq, tmp_path: Path, capsys: pytest.CaptureFixture[str], warehouse_url: str
+) -> None:
+    path = _csv(tmp_path, ROW.format(time=1_700_000_000_000), *["nonsense"] * 25)
+    assert liq(path, *CSV, "--dry-run") == 1
+    out = capsys.readouterr().out
+    assert "26 rows read, 1 new, 0 duplicate, 25 rejected" in out
+    assert "a dry run: nothing was landed" in out
+    assert "1 days would be stale" in out
+    assert "frames_rejected" not in out
+    with psycopg.connect(warehouse_url) as connection:
+        assert connection.execute("SELECT count(*) FROM liquidations_raw").fetchone() == (0,)
+    assert liq(path, *CSV, "--dry-run", "--materialize") == 2
+    assert "--dry-run makes no day stale" in capsys.readouterr().err
+
+
+def test_an_import_that_was_interrupted_says_where_it_goes_on(
+    liq: Liq, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 100)
+    path = _csv(tmp_path, *(ROW.format(time=1_700_000_000_000 + index) for index in range(10)))
+    land, landed = FileImport.land, []
+
+    def interrupted(*arguments: Any) -> None:
+        land(*arguments)
+        landed.append(arguments)
+        if len(landed) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(FileImport, "land", interrupted)
+    assert liq(path, *CSV) == 130
+    capsys.readouterr()
+    assert liq(path, *CSV) == 0
+    out = capsys.readouterr().out
+    assert f"{path}: goes on after line 5, where an earlier import was interrupted" in out
+    assert f"{path}: 5 rows read, 5 new, 0 duplicate, 0 rejected" in out

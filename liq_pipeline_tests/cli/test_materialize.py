@@ -74,3 +74,21 @@ def test_a_day_that_is_refused_does_not_stop_the_others_and_all_are_recorded(
     assert status.returncode == 1
     recorded = {row["table"]: row["day"] for row in json.loads(status.stdout)["tables"]}
     assert recorded["liquidation_exchange_comparison"] == recorded["liquidation_cascades"] == last
+
+
+def test_an_import_materializes_the_days_it_makes_stale(
+    home: Path, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    midnight = int(datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=UTC).timestamp() * 1000) - 86_400_000
+    path = tmp_path / "rows.csv"
+    rows = [f"BTC,SELL,LIMIT,IOC,1,90000,90000.5,FILLED,1,1,{midnight + 1000 * n}" for n in range(-5, 5)]
+    path.write_text("\n".join(rows))
+    settings = {"LIQ_HOME": str(home), "LIQ_DATABASE_URL": database_url, "LIQ_REDIS_URL": redis_url}
+    arguments = ("import", str(path), "--exchange", "binance", "--format", "forceorder_csv", "--materialize")
+    answer = liq(*arguments, **settings)
+    assert answer.returncode == 0, answer.stderr
+    assert "10 rows read, 10 new" in answer.stdout
+    assert "2 days materialized, 0 failed" in answer.stdout
+    assert query(database_url, "SELECT count(*), sum(event_count)::int FROM liquidation_cascades") == [(1, 10)]
+    again = liq(*arguments, **settings)
+    assert (again.returncode, "materialized" in again.stdout) == (0, False)
