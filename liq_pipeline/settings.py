@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from liq_pipeline.errors import SettingsError
 
-KNOWN_FEEDS: Final = ("binance", "bybit", "okx")
-EXCHANGES: Final = KNOWN_FEEDS
+EXCHANGES: Final = ("binance", "bybit", "okx")
+FEEDS: Final = (*EXCHANGES, *(f"{exchange}:inverse" for exchange in EXCHANGES))
+"""What can be collected: the linear contracts of an exchange by its name alone, the inverse ones apart."""
 # USD are counted in millionths and in 64 bits.
 _MAX_USD: Final = Decimal(10**12)
 _SECRETS: Final = ("database_url", "redis_url", "alert_urls")
@@ -42,7 +43,8 @@ class Settings(BaseModel):
     embedded: Literal["auto", "wheel"] = "auto"
     database_url: SecretStr | None = None
     redis_url: SecretStr | None = None
-    exchanges: tuple[str, ...] = KNOWN_FEEDS
+    exchanges: tuple[str, ...] = EXCHANGES
+    """The feeds to collect."""
     symbols: tuple[str, ...] = ()
     """Canonical symbols to collect; empty means all the venue lists (``*``)."""
     significant_usd: Decimal = Field(default=Decimal(100_000), gt=0, le=_MAX_USD, decimal_places=6)
@@ -73,9 +75,12 @@ class Settings(BaseModel):
         if not isinstance(value, str):
             return value
         feeds = tuple(_items(value.lower()))
-        unknown = [feed for feed in feeds if feed not in KNOWN_FEEDS]
+        unknown = [feed for feed in feeds if feed not in FEEDS]
         if unknown or not feeds:
-            raise ValueError(f"{', '.join(unknown) or 'nothing'} is not a known exchange; use {', '.join(KNOWN_FEEDS)}")
+            raise ValueError(
+                f"{', '.join(unknown) or 'nothing'} is not a known exchange; use {', '.join(EXCHANGES)}, "
+                "or one of these followed by :inverse"
+            )
         return tuple(dict.fromkeys(feeds))
 
     @field_validator("symbols", mode="before")
@@ -192,8 +197,8 @@ def _checked_url(variable: str, kind: str, value: str) -> str:
 def _feed_of(variable: str, name: str) -> str:
     """The feed a URL variable is for. An unknown one is a slip of the pen that would leave the venue's own URL."""
     exchange = name.removesuffix("_INVERSE").lower()
-    if exchange not in KNOWN_FEEDS:
-        known = ", ".join(feed.upper() for feed in KNOWN_FEEDS)
+    if exchange not in EXCHANGES:
+        known = ", ".join(exchange.upper() for exchange in EXCHANGES)
         raise SettingsError(f"{variable} names no known exchange; end it with one of {known}, or that and _INVERSE")
     return f"{exchange}:inverse" if name.endswith("_INVERSE") else exchange
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from liq_pipeline import exchanges
+from liq_pipeline import settings as settings_module
 from liq_pipeline.errors import SettingsError
 from liq_pipeline.settings import load_settings
 
@@ -18,6 +20,12 @@ def test_defaults_are_those_of_the_documentation() -> None:
     assert settings.start_date == date(2023, 6, 1)
     assert settings.embedded == "auto"
     assert settings.archive_dir is None
+
+
+def test_inverse_feeds_are_collected_where_they_are_named() -> None:
+    settings = load_settings({"LIQ_EXCHANGES": "okx, Binance:inverse,bybit:inverse"}, env_file=None)
+    assert settings.exchanges == ("okx", "binance:inverse", "bybit:inverse")
+    assert settings_module.FEEDS == exchanges.FEEDS
 
 
 def test_the_environment_wins_over_the_env_file(tmp_path: Path) -> None:
@@ -58,6 +66,7 @@ def test_an_empty_variable_means_the_default() -> None:
     ("variable", "value", "fix"),
     [
         ("LIQ_EXCHANGES", "binance,kucoin", "use binance, bybit, okx"),
+        ("LIQ_EXCHANGES", "okx:quanto", "followed by :inverse"),
         ("LIQ_EXCHANGES", " , ", "use binance, bybit, okx"),
         ("LIQ_CASCADE_MIN_EVENTS", "five", "valid integer"),
         ("LIQ_CASCADE_MIN_EVENTS", "0", "greater than or equal to 1"),

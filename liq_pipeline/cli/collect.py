@@ -21,6 +21,7 @@ from rich.text import Text
 from liq_pipeline import exchanges
 from liq_pipeline.collector.run import CollectReport, FeedStatus, collect
 from liq_pipeline.embedded import servers
+from liq_pipeline.embedded.demo import refuse_real_venues
 from liq_pipeline.settings import Settings, load_settings
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -73,6 +74,7 @@ def command(names: str | None, seconds: float | None) -> None:
     feeds = tuple(dict.fromkeys(name.strip().lower() for name in (names or "").split(",") if name.strip()))
     for feed in feeds:
         exchanges.adapter(feed)
+    refuse_real_venues(settings, feeds or settings.exchanges)
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else servers.locate(settings).redis_url
     console = Console()
     logging.basicConfig(

@@ -33,7 +33,7 @@ from liq_pipeline.replay.present import move_to_present, plays_in_time
 from liq_pipeline.replay.reading import Admission
 from liq_pipeline.replay.recordings import Recording, Wanted, identify
 from liq_pipeline.replay.tape import Inventory, Tape
-from liq_pipeline.settings import KNOWN_FEEDS, Settings, load_settings
+from liq_pipeline.settings import EXCHANGES, Settings, load_settings
 from liq_pipeline.warehouse import contract_sizes, loader, migrate, retention
 from liq_pipeline.warehouse.connection import connect
 
@@ -79,7 +79,7 @@ Exit codes:
 """,
 )
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
-@click.option("--exchange", metavar="E", help=f"Whose data it is ({', '.join(KNOWN_FEEDS)}), if the files do not say.")
+@click.option("--exchange", metavar="E", help=f"Whose data it is ({', '.join(EXCHANGES)}), if the files do not say.")
 @click.option("--market", metavar="M", help="linear or inverse, if the files do not say.")
 @click.option("--format", "format_name", metavar="F", help=f"{', '.join(FORMATS)}, if the files do not say.")
 @click.option("--contract", metavar="C", help="The contract, for rows and file names that do not name it.")
@@ -150,8 +150,8 @@ def command(
 
 
 def _wanted(exchange: str | None, market: str | None, format_name: str | None, contract: str | None) -> Wanted:
-    if exchange is not None and exchange not in KNOWN_FEEDS:
-        raise ReplayError(f"--exchange {exchange!r} is not known; use {' or '.join(KNOWN_FEEDS)}")
+    if exchange is not None and exchange not in EXCHANGES:
+        raise ReplayError(f"--exchange {exchange!r} is not known; use {' or '.join(EXCHANGES)}")
     if market is not None and market not in list(Market):
         raise ReplayError(f"--market {market!r} is not known; use {' or '.join(Market)}")
     if format_name is not None:

@@ -14,6 +14,7 @@ from liq_pipeline.embedded.account import prepare_home
 from liq_pipeline.embedded.home import Home
 from liq_pipeline.errors import SettingsError
 from liq_pipeline.settings import Settings, load_settings
+from liq_pipeline.simulate.catalogue import VENUES
 
 
 @click.command("up")
@@ -55,6 +56,11 @@ def _demo(settings: Settings) -> Settings:
         raise SettingsError(
             f"--demo uses servers, exchanges and data of its own, but {', '.join(configured)} is set: "
             "unset it, or run `liq up` without --demo"
+        )
+    if real := [feed for feed in settings.exchanges if feed not in VENUES]:
+        raise SettingsError(
+            f"--demo simulates {', '.join(VENUES)}, not {', '.join(real)}: leave it out of LIQ_EXCHANGES, "
+            "or run `liq up` without --demo"
         )
     prepare_home(settings.home)
     return settings.model_copy(update={"home": settings.home / "demo"})

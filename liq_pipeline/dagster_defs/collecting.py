@@ -13,6 +13,7 @@ from liq_pipeline.collector.run import CollectReport, collect
 from liq_pipeline.collector.shifts import LEAD_MS, SHIFT_MS
 from liq_pipeline.dagster_defs.assets.sources import LANDING_ZONE
 from liq_pipeline.dagster_defs.resources import Line
+from liq_pipeline.embedded.demo import refuse_real_venues
 from liq_pipeline.settings import Settings
 
 MAX_RUNTIME_SECONDS: Final = (SHIFT_MS + LEAD_MS) // 1000 + 60
@@ -31,6 +32,7 @@ class Shift(dg.Config):
 @dg.op(description="Collect all feeds until the end of the shift; every event is written on receipt.")
 def collect_shift(context: dg.OpExecutionContext, config: Shift, line: Line) -> None:
     settings, servers = line.settings(), line.servers()
+    refuse_real_venues(settings, settings.exchanges)
     context.log.info(f"collecting {', '.join(settings.exchanges)} until {config.until_ms} (UTC ms)")
     report, interrupted = collect_until(settings, servers.redis_url, config.until_ms)
     for feed in report.feeds:

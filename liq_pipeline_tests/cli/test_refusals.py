@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from liq_pipeline.embedded import process
+from liq_pipeline.embedded.home import Home
 from liq_pipeline_tests.cli.running import liq, serving, short_lived_home
 
 
@@ -52,6 +53,19 @@ def test_the_demo_refuses_servers_and_exchanges_of_the_real_world(home: Path) ->
     )
     assert "LIQ_DATABASE_URL, LIQ_ARCHIVE_DIR, LIQ_WS_URL_BINANCE is set" in line
     assert "secret" not in line
+
+
+def test_the_demo_refuses_feeds_it_does_not_simulate(home: Path) -> None:
+    line = _refusal(home, "up", "--demo", LIQ_EXCHANGES="binance,okx:inverse")
+    assert "not okx:inverse: leave it out of LIQ_EXCHANGES" in line
+
+
+def test_nothing_is_collected_from_a_real_exchange_into_a_demo(home: Path, redis_url: str) -> None:
+    Home.prepare(home).mark_demo()
+    line = _refusal(home, "collect", "--exchanges", "binance", "--for", "1s", LIQ_REDIS_URL=redis_url)
+    assert "is a demo's, and binance would come from the real exchange" in line
+    local = {"LIQ_WS_URL_OKX": "ws://127.0.0.1:9", "LIQ_REST_URL_OKX": "http://localhost:9"}
+    assert "okx:inverse would" in _refusal(home, "collect", "--exchanges", "okx,okx:inverse", "--for", "1s", **local)
 
 
 def test_a_wrong_password_is_one_line_that_hides_it(home: Path, postgres_server: str, redis_url: str) -> None:

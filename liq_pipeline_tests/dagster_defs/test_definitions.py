@@ -41,6 +41,9 @@ def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> No
         "exchanges/binance",
         "exchanges/bybit",
         "exchanges/okx",
+        "exchanges/binance_inverse",
+        "exchanges/bybit_inverse",
+        "exchanges/okx_inverse",
     }
     assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == {
         "collector_job",

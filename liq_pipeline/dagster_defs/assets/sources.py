@@ -8,23 +8,32 @@ import dagster as dg
 
 from liq_pipeline.dagster_defs.partitions import daily
 from liq_pipeline.dagster_defs.tables import OWNERS
-from liq_pipeline.settings import KNOWN_FEEDS
+from liq_pipeline.settings import FEEDS
 
 LANDING_ZONE: Final = dg.AssetKey("liq_events")
 ARCHIVE: Final = dg.AssetKey("archive")
 
-_NAMES: Final = {"binance": "Binance USD-M futures", "bybit": "Bybit linear contracts", "okx": "OKX swaps"}
+_NAMES: Final = {
+    "binance": "Binance USD-M futures",
+    "bybit": "Bybit linear contracts",
+    "okx": "OKX linear swaps",
+    "binance:inverse": "Binance COIN-M futures",
+    "bybit:inverse": "Bybit inverse contracts",
+    "okx:inverse": "OKX inverse swaps",
+}
 
 exchanges: Final = [
     dg.AssetSpec(
-        dg.AssetKey(["exchanges", feed]),
-        description=f"Public WebSocket feed of liquidations: {_NAMES[feed]}.",
+        dg.AssetKey(["exchanges", feed.replace(":", "_")]),
+        description=(
+            f"Public WebSocket feed of liquidations: {_NAMES[feed]}. Collected where LIQ_EXCHANGES names {feed}."
+        ),
         group_name="landing",
         kinds={"websocket"},
         owners=list(OWNERS),
         tags={"liq/layer": "landing"},
     )
-    for feed in KNOWN_FEEDS
+    for feed in FEEDS
 ]
 
 landing_zone: Final = dg.AssetSpec(

@@ -1,0 +1,23 @@
+"""What keeps a demo's home apart from the real world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from liq_pipeline.collector.connection import is_loopback
+from liq_pipeline.embedded.home import Home
+from liq_pipeline.errors import SettingsError
+from liq_pipeline.settings import Settings
+
+
+def refuse_real_venues(settings: Settings, feeds: Iterable[str]) -> None:
+    """Raise SettingsError if the home is a demo's and one of ``feeds`` is not that of a venue on this machine."""
+    if not Home(settings.home).is_demo:
+        return
+    urls = (settings.ws_urls, settings.rest_urls)
+    real = [feed for feed in feeds if not all(is_loopback(of_kind.get(feed, "")) for of_kind in urls)]
+    if real:
+        raise SettingsError(
+            f"LIQ_HOME={settings.home} is a demo's, and {', '.join(real)} would come from the real exchange: "
+            "real data would mix with invented; set another LIQ_HOME"
+        )
