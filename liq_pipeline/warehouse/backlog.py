@@ -28,10 +28,15 @@ _FREE: Final = 0.2
 
 
 class Item(NamedTuple):
-    """An entry of a stream."""
+    """An entry of a stream: its id, and its names and values in turn."""
 
     id: bytes
-    fields: Fields
+    flat: Sequence[bytes]
+
+    @property
+    def fields(self) -> Fields:
+        """The values by their names."""
+        return dict(zip(self.flat[::2], self.flat[1::2], strict=False))
 
 
 @contextmanager
@@ -84,7 +89,7 @@ def uncommitted(client: redis.Redis, key: str, until_ms: int) -> Iterator[list[I
     client.set_response_callback("XRANGE", lambda response, **_: response)
     while entries := _call(client, "XRANGE", key, b"(" + after, until_ms - 1, "COUNT", count):
         after = entries[-1][0]
-        yield [Item(entry_id, dict(zip(pair := iter(flat), pair, strict=False))) for entry_id, flat in entries]
+        yield list(map(Item._make, entries))
 
 
 def was_robbed(client: redis.Redis, key: str) -> bool:

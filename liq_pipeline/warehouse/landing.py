@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import psycopg
@@ -16,7 +16,17 @@ from psycopg import errors
 from liq_pipeline.streams import Entry
 from liq_pipeline.warehouse import locks, retention, unmatched
 from liq_pipeline.warehouse.connection import Connection
-from liq_pipeline.warehouse.payload import COLUMNS, HEADER, TRAILER, Encoded, Int64s, encode, joined
+from liq_pipeline.warehouse.payload import (
+    COLUMNS,
+    HEADER,
+    TRAILER,
+    Columns,
+    Encoded,
+    Int64s,
+    columns_of,
+    encode,
+    joined,
+)
 from liq_pipeline.warehouse.present import present
 from liq_pipeline.warehouse.unmatched import ContractDay
 
@@ -92,25 +102,36 @@ def prepare(entries: Iterable[Entry], *, matched: bool = True) -> Rows:
 
     ``matched`` is False for entries that lack a field of the identity.
     """
-    rows = list(enumerate(entries))
-    given = len(rows)
-    if len({entry.liquidation.event_id for _, entry in rows}) < given:
-        seen: dict[tuple[int, str], tuple[int, Entry]] = {}
-        for row in rows:
-            seen.setdefault((row[1].liquidation.time, row[1].liquidation.event_id), row)
-        rows = list(seen.values())
+    columns = columns_of(list(entries))
+    given = len(columns["raw"])
+    places: Sequence[int] = range(given)
+    if len(set(columns["event_id"])) < given:
+        first: dict[tuple[int, str], int] = {}
+        for place, key in enumerate(zip(columns["time"], columns["event_id"], strict=True)):
+            first.setdefault(key, place)
+        places, columns = _chosen(places, columns, list(first.values()))
     refused: list[Refused] = []
-    encoded = joined(_encoded(rows, refused))
-    unfit = {position for position, _ in refused}
-    fit = [row for row in rows if row[0] not in unfit] if unfit else rows
-    places: dict[tuple[str, str, int, str], int] = {}
-    which = [
-        places.setdefault((event.exchange, event.contract, event.time // _DAY_MS, source), len(places))
-        for _, (event, _, source, _) in fit
-    ]
-    contract_days = [ContractDay(exchange, contract, _date(day), source) for exchange, contract, day, source in places]
-    positions = np.array([position for position, _ in fit], np.int64)
-    return Rows(given, matched, encoded, positions, contract_days, np.array(which, np.int64), sorted(refused))
+    encoded = joined(_encoded(places, columns, refused))
+    if refused:
+        unfit = {place for place, _ in refused}
+        places, columns = _chosen(places, columns, [n for n, place in enumerate(places) if place not in unfit])
+    numbers = _Numbered()
+    keys = zip(
+        *(map(str.__str__, columns[name]) for name in ("exchange", "contract", "source")),
+        (encoded.times // _DAY_MS).tolist(),
+        strict=True,
+    )
+    which = np.fromiter(map(numbers.__getitem__, keys), np.int64, len(places))
+    contract_days = [ContractDay(exchange, contract, _date(day), source) for exchange, contract, source, day in numbers]
+    return Rows(given, matched, encoded, np.array(places, np.int64), contract_days, which, sorted(refused))
+
+
+class _Numbered(dict[tuple[str, str, str, int], int]):
+    """Keys in the order they are first asked for, and their number in it."""
+
+    def __missing__(self, key: tuple[str, str, str, int]) -> int:
+        self[key] = number = len(self)
+        return number
 
 
 def insert_rows(connection: Connection, entries: Iterable[Entry], *, matched: bool = True) -> InsertReport:
@@ -219,16 +240,28 @@ def _copy(connection: Connection, rows: Rows, wanted: Int64s, table: str, report
     return wanted
 
 
-def _encoded(rows: Sequence[tuple[int, Entry]], refused: list[Refused]) -> list[Encoded]:
+def _encoded(places: Sequence[int], columns: Columns, refused: list[Refused]) -> list[Encoded]:
     """The rows that can be encoded, halving the others until the culprits are alone."""
     try:
-        return [encode([entry for _, entry in rows])]
+        return [encode(columns)]
     except _REFUSED as error:
-        if len(rows) == 1:
-            refused.append(Refused(rows[0][0], _reason(error)))
+        if len(places) == 1:
+            refused.append(Refused(places[0], _reason(error)))
             return []
-        middle = len(rows) // 2
-        return _encoded(rows[:middle], refused) + _encoded(rows[middle:], refused)
+    middle = len(places) // 2
+    halves = (slice(None, middle), slice(middle, None))
+    return [
+        encoded
+        for half in halves
+        for encoded in _encoded(places[half], {name: column[half] for name, column in columns.items()}, refused)
+    ]
+
+
+def _chosen(places: Sequence[int], columns: Columns, rows: list[int]) -> tuple[Sequence[int], Columns]:
+    def pick(column: Sequence[Any]) -> list[Any]:
+        return [column[row] for row in rows]
+
+    return pick(places), {name: pick(column) for name, column in columns.items()}
 
 
 def _date(day: int) -> date:

@@ -22,7 +22,7 @@ import redis
 
 from liq_pipeline.liquidation import Source
 from liq_pipeline.settings import Settings
-from liq_pipeline.streams import REJECTED, Entry, decode_entry
+from liq_pipeline.streams import REJECTED, Entry, decode_entries, decode_entry
 from liq_pipeline.warehouse import backlog, contract_sizes, locks, rejected
 from liq_pipeline.warehouse.connection import LOADER, Connection, connect
 from liq_pipeline.warehouse.landing import InsertReport, Refused, Rows, insert_prepared, insert_rows, prepare
@@ -32,6 +32,7 @@ __all__ = ["DrainReport", "InsertReport", "Refused", "drain", "insert_rows"]
 
 _T = TypeVar("_T")
 _HOUR_MS: Final = 3_600_000
+_UNDECODABLE: Final = (msgspec.DecodeError, KeyError, ValueError)
 
 
 @dataclass
@@ -136,17 +137,26 @@ def _add(report: DrainReport, key: str, batch: _Batch, landed: InsertReport) -> 
 def _batches(read: Iterator[list[backlog.Item]], key: str) -> Iterator[_Batch]:
     for items in read:
         batch = _Batch(items)
-        for item in items:
-            if key == REJECTED:
-                batch.rejections.append(_rejected_frame(key, item.id, item.fields))
-            else:
-                try:
-                    batch.entries.append(decode_entry(item.fields))
-                    batch.sources.append(item.id)
-                except (msgspec.DecodeError, KeyError, ValueError) as error:
-                    batch.rejections.append(_undecodable(key, item.id, item.fields, error))
+        if key == REJECTED:
+            batch.rejections = [_rejected_frame(key, item.id, item.fields) for item in items]
+        else:
+            _decode(key, batch)
         batch.rows = prepare(batch.entries)
         yield batch
+
+
+def _decode(key: str, batch: _Batch) -> None:
+    """The batch's entries; those that are none are rejections."""
+    try:
+        batch.entries = decode_entries([item.flat for item in batch.items])
+        batch.sources = [item.id for item in batch.items]
+    except _UNDECODABLE:
+        for item in batch.items:
+            try:
+                batch.entries.append(decode_entry(item.fields))
+                batch.sources.append(item.id)
+            except _UNDECODABLE as error:
+                batch.rejections.append(_undecodable(key, item.id, item.fields, error))
 
 
 def _commit(connection: Connection, key: str, batch: _Batch) -> InsertReport:
