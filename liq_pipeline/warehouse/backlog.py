@@ -7,7 +7,7 @@ Redis five times as long: it notes, and writes to its log, every entry that is o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
@@ -80,16 +80,22 @@ def stream_keys(client: redis.Redis) -> list[str]:
     return keys
 
 
-def uncommitted(client: redis.Redis, key: str, until_ms: int) -> Iterator[list[Item]]:
-    """Batches of entries older than ``until_ms`` and newer than what is committed."""
+def uncommitted(client: redis.Redis, key: str, until_ms: int) -> Generator[list[Item], None, None]:
+    """Batches of entries older than ``until_ms`` and newer than what is committed.
+
+    Each is asked for before the one ahead of it is given out, so that Redis has answered by the time it is wanted.
+    """
     _take_back_pending(client, key)
     count = _REJECTED_BATCH if key == REJECTED else _BATCH
     after = _group(client, key)["last-delivered-id"]
-    # As the parser made them: redis-py's lists of pairs and dictionaries cost more than all the rest of the reading.
-    client.set_response_callback("XRANGE", lambda response, **_: response)
-    while entries := _call(client, "XRANGE", key, b"(" + after, until_ms - 1, "COUNT", count):
-        after = entries[-1][0]
-        yield list(map(Item._make, entries))
+    with _connection(client) as connection:
+        entries: Sequence[Any] | None = None
+        while entries is None or entries:
+            connection.send_command("XRANGE", key, b"(" + after, until_ms - 1, "COUNT", count)
+            if entries:
+                yield list(map(Item._make, entries))
+            entries = connection.read_response()
+            after = entries[-1][0] if entries else after
 
 
 def was_robbed(client: redis.Redis, key: str) -> bool:
@@ -188,6 +194,19 @@ def _take_back_pending(client: redis.Redis, key: str) -> None:
     for consumer in client.xinfo_consumers(key, LOADER_GROUP):
         pipeline.xgroup_delconsumer(key, LOADER_GROUP, consumer["name"])
     pipeline.execute()
+
+
+@contextmanager
+def _connection(client: redis.Redis) -> Iterator[Any]:
+    """A connection of its own, whose replies stay as the parser made them: redis-py's lists of pairs and dictionaries
+    cost more than all the rest of the reading."""
+    connection: Any = client.connection_pool.get_connection()
+    try:
+        yield connection
+    finally:
+        # There may be a reply that nobody read.
+        connection.disconnect()
+        client.connection_pool.release(connection)
 
 
 def _call(client: redis.Redis, *command: object) -> Any:

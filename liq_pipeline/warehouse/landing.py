@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, NamedTuple
@@ -143,10 +143,15 @@ def insert_rows(connection: Connection, entries: Iterable[Entry], *, matched: bo
     return insert_prepared(connection, prepare(entries, matched=matched))
 
 
-def insert_prepared(connection: Connection, rows: Rows) -> InsertReport:
-    """As ``insert_rows``, of what ``prepare`` made."""
+def insert_prepared(
+    connection: Connection, rows: Rows, *, meanwhile: Callable[[], None] = lambda: None
+) -> InsertReport:
+    """As ``insert_rows``, of what ``prepare`` made.
+
+    ``meanwhile`` is called, where there are new rows, once PostgreSQL has them to work on; it must not raise.
+    """
     lock_landing(connection)
-    report = _land(connection, rows, _REAL)
+    report = _land(connection, rows, _REAL, meanwhile)
     raise_versions(connection, report.days)
     return report
 
@@ -168,7 +173,7 @@ def count_new(connection: Connection, rows: Rows) -> InsertReport:
     with connection.transaction():
         for statement in _PRETEND:
             connection.execute(statement)
-        report = _land(connection, rows, _PRETENDED)
+        report = _land(connection, rows, _PRETENDED, lambda: None)
         connection.execute(_REMEMBER)
         connection.execute("TRUNCATE pretended_rows")
     return report
@@ -188,12 +193,12 @@ _PRETENDED: Final = _Target(
 )
 
 
-def _land(connection: Connection, rows: Rows, target: _Target) -> InsertReport:
+def _land(connection: Connection, rows: Rows, target: _Target, meanwhile: Callable[[], None]) -> InsertReport:
     report = InsertReport(refused=list(rows.refused))
     wanted = _allowed(connection, rows, target, report)
     for table in target.keys:
         wanted = wanted[~present(connection, table, rows.encoded.times[wanted], rows.encoded.ids[wanted])]
-    landed = _copy(connection, rows, wanted, target.rows, report)
+    landed = _copy(connection, rows, wanted, target.rows, report, meanwhile)
     days, counts = np.unique(rows.encoded.times[landed] // _DAY_MS, return_counts=True)
     report.days = Counter({_date(day): count for day, count in zip(days.tolist(), counts.tolist(), strict=True)})
     if not rows.matched:
@@ -221,7 +226,14 @@ def _allowed(connection: Connection, rows: Rows, target: _Target, report: Insert
     return np.flatnonzero(may)
 
 
-def _copy(connection: Connection, rows: Rows, wanted: Int64s, table: str, report: InsertReport) -> Int64s:
+def _copy(
+    connection: Connection,
+    rows: Rows,
+    wanted: Int64s,
+    table: str,
+    report: InsertReport,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Int64s:
     """The rows that could be stored, halving what PostgreSQL refuses until the culprits are alone."""
     if not len(wanted):
         return wanted
@@ -231,6 +243,7 @@ def _copy(connection: Connection, rows: Rows, wanted: Int64s, table: str, report
             for part in rows.encoded.parts(wanted):
                 copy.write(part)
             copy.write(TRAILER)
+            meanwhile()
     except _REFUSED as error:
         if len(wanted) > 1:
             halves = np.array_split(wanted, 2)

@@ -1,8 +1,8 @@
 """From the streams of the landing zone to ``liquidations_raw`` and ``frames_rejected``, exactly once.
 
 Read, commit, say so to Redis, in this order: a crash between any two repeats work, and repeated rows are recognised.
-One loader runs at a time. While PostgreSQL takes one batch, a thread decodes and encodes the next, and another reads
-the one after it.
+One loader runs at a time. While PostgreSQL takes one batch, the next is decoded and encoded, and Redis answers the one
+after it. All in one thread: threads that share Python made PostgreSQL wait for it at every step of a transaction.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import gc
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 import redis
@@ -30,7 +30,6 @@ from liq_pipeline.warehouse.rejected import RejectedFrame
 
 __all__ = ["DrainReport", "InsertReport", "Refused", "drain", "insert_rows"]
 
-_T = TypeVar("_T")
 _HOUR_MS: Final = 3_600_000
 _UNDECODABLE: Final = (msgspec.DecodeError, KeyError, ValueError)
 
@@ -105,23 +104,34 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _drain_stream(connection: Connection, client: redis.Redis, key: str, report: DrainReport) -> None:
-    with (
-        closing(_ahead(backlog.uncommitted(client, key, report.until_ms))) as read,
-        closing(_ahead(_batches(read, key))) as batches,
-    ):
-        for batch in batches:
-            landed = _commit(connection, key, batch)
+    with closing(backlog.uncommitted(client, key, report.until_ms)) as read:
+        upcoming = _Upcoming(_batches(read, key))
+        while (batch := upcoming.take()) is not None:
+            landed = _commit(connection, key, batch, upcoming.make)
             backlog.commit(client, key, batch.items)
             _add(report, key, batch, landed)
 
 
-def _ahead(items: Iterator[_T]) -> Generator[_T, None, None]:
-    """``items``, the next of which is made in a thread while the caller is busy with the last."""
-    with ThreadPoolExecutor(1, thread_name_prefix="liq-read") as maker:
-        upcoming = maker.submit(next, items, None)
-        while (item := upcoming.result()) is not None:
-            upcoming = maker.submit(next, items, None)
-            yield item
+class _Upcoming:
+    """The next batch, which can be made before it is taken; what goes wrong then is raised when it is taken."""
+
+    def __init__(self, batches: Iterator[_Batch]) -> None:
+        self._batches = batches
+        self._made: Future[_Batch | None] | None = None
+
+    def make(self) -> None:
+        if self._made is None:
+            self._made = Future()
+            try:
+                self._made.set_result(next(self._batches, None))
+            except Exception as error:
+                self._made.set_exception(error)
+
+    def take(self) -> _Batch | None:
+        self.make()
+        assert self._made is not None
+        made, self._made = self._made, None
+        return made.result()
 
 
 def _add(report: DrainReport, key: str, batch: _Batch, landed: InsertReport) -> None:
@@ -159,9 +169,11 @@ def _decode(key: str, batch: _Batch) -> None:
                 batch.rejections.append(_undecodable(key, item.id, item.fields, error))
 
 
-def _commit(connection: Connection, key: str, batch: _Batch) -> InsertReport:
+def _commit(connection: Connection, key: str, batch: _Batch, meanwhile: Callable[[], None]) -> InsertReport:
     with connection.transaction():
-        landed = insert_prepared(connection, batch.rows) if batch.entries else InsertReport()
+        landed = InsertReport()
+        if batch.entries:
+            landed = insert_prepared(connection, batch.rows, meanwhile=meanwhile)
         for position, reason in sorted(landed.refused + landed.conflicts):
             batch.rejections.append(_refused_entry(key, batch.sources[position], batch.entries[position], reason))
         rejected.record(connection, batch.rejections)
