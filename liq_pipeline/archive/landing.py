@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import product
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from liq_pipeline.archive import progress
+from liq_pipeline.archive.layout import Place
 from liq_pipeline.archive.progress import State
 from liq_pipeline.archive.scan import Found, of_day
 from liq_pipeline.errors import ImportRefusedError
 from liq_pipeline.imports import sources
 from liq_pipeline.imports.formats import format_named
-from liq_pipeline.imports.landing import import_source
+from liq_pipeline.imports.landing import import_sources
+from liq_pipeline.imports.report import ImportReport
+from liq_pipeline.imports.sources import Source
 from liq_pipeline.settings import Settings
 from liq_pipeline.warehouse.connection import connect
 
@@ -44,6 +49,15 @@ class DayImport:
     refused: list[Refused] = field(default_factory=list)
     being_written: list[str] = field(default_factory=list)
 
+    def add(self, landed: ImportReport, day: date) -> set[str]:
+        """Count the rows of a file; why the file was refused, or rows of it that are of ``day``."""
+        of_day = landed.refused[day]
+        self.new += landed.new
+        self.duplicate += landed.duplicate
+        self.rejected += landed.rejected
+        self.excluded += landed.refused.total() - of_day
+        return (landed.refusals if of_day else set()) | ({landed.failure} if landed.failure else set())
+
 
 def import_day(
     root: Path, day: date, settings: Settings, database_url: str, *, retry: bool = False, again: bool = False
@@ -57,6 +71,7 @@ def import_day(
     report, now = DayImport(), time.time()
     with connect(database_url, autocommit=True) as connection:
         recorded = progress.outcomes(connection)
+        wanted: dict[Place, list[Found]] = defaultdict(list)
         for file, state, reason in progress.standings(of_day(root, day), recorded, settings, now):
             report.files += 1
             if state is State.WRITING:
@@ -64,32 +79,55 @@ def import_day(
             elif state is State.EXCLUDED or (state is State.REFUSED and not (retry or again)):
                 report.refused.append(Refused(file.path, reason, known=True))
             elif state is not State.IMPORTED or again:
-                refusal = _import(root, file, settings, database_url, int(now * 1000), report)
-                progress.record(connection, file, refusal)
+                wanted[file.place].append(file)
+        for place, files in wanted.items():
+            refusals = _import(root, place, files, settings, database_url, int(now * 1000), report)
+            for file in files:
+                progress.record(connection, file, refusals.get(file))
+                report.imported += file not in refusals
+            report.refused += [Refused(file.path, refusal) for file, refusal in refusals.items()]
     return report
 
 
-def _import(root: Path, file: Found, settings: Settings, database_url: str, now: int, report: DayImport) -> str | None:
-    """Land a file and count what became of it; why it was refused, or None."""
-    place, format_ = file.place, format_named(file.place.format)
-    reasons: set[str] = set()
+def _import(
+    root: Path, place: Place, files: Sequence[Found], settings: Settings, database_url: str, now: int, report: DayImport
+) -> dict[Found, str]:
+    """Land files of one kind and count what became of them; those that were refused, and why."""
+    format_ = format_named(place.format)
+    reasons: dict[Found, set[str]] = defaultdict(set)
+    found: list[Source] = []
+    file_of: dict[str, Found] = {}
+    for file in files:
+        try:
+            of_file = sources.find(root / file.path, format_)
+        except ImportRefusedError as error:
+            reasons[file].add(str(error))
+        else:
+            found += of_file
+            file_of |= {source.name: file for source in of_file}
+    for market in place.markets:
+        land = partial(
+            import_sources,
+            exchange=place.exchange,
+            market=market,
+            format_=format_,
+            settings=settings,
+            database_url=database_url,
+            now=now,
+        )
+        for landed in _each(found, land):
+            if why := report.add(landed, place.day):
+                reasons[file_of[landed.name]] |= why
+    return {file: "; ".join(sorted(texts)).replace(f"{root}/", "") for file, texts in reasons.items()}
+
+
+def _each(some: Sequence[Source], land: Callable[[Sequence[Source]], Iterator[ImportReport]]) -> Iterator[ImportReport]:
+    """A report of each file: of all together, and of one after another if one of them refuses all."""
     try:
-        for source, market in product(sources.find(root / file.path, format_), place.markets):
-            landed = import_source(
-                source, place.exchange, market, format_, settings=settings, database_url=database_url, now=now
-            )
-            report.new += landed.new
-            report.duplicate += landed.duplicate
-            report.rejected += landed.rejected
-            of_the_day = landed.refused.pop(place.day, 0)
-            report.excluded += landed.refused.total()
-            if of_the_day:
-                reasons |= landed.refusals
+        yield from land(some)
     except ImportRefusedError as error:
-        reasons.add(str(error))
-    if not reasons:
-        report.imported += 1
-        return None
-    refusal = "; ".join(sorted(reasons)).replace(f"{root}/", "")
-    report.refused.append(Refused(file.path, refusal))
-    return refusal
+        if len(some) == 1:
+            yield ImportReport(some[0].name, failure=str(error))
+        else:
+            for source in some:
+                yield from _each([source], land)
