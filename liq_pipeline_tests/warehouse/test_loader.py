@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 import pytest
 import redis
@@ -10,6 +12,7 @@ from liq_pipeline.settings import Settings
 from liq_pipeline.streams import LOADER_GROUP, REJECTED, encode_event, events_key
 from liq_pipeline.warehouse import backlog, loader, locks
 from liq_pipeline.warehouse.connection import connect
+from liq_pipeline.warehouse.landing import insert_rows
 from liq_pipeline.warehouse.landing_zone import stream_states
 from liq_pipeline_tests.warehouse.making import (
     DAY,
@@ -245,6 +248,39 @@ def test_rows_that_cannot_be_stored_are_each_recorded_and_the_rest_lands(warehou
     assert recorded == [("binance", frame) for frame in frames]
     again = loader.drain(warehouse_url, redis_url, KEEP)
     assert (again.new, again.refused) == (0, 0)
+
+
+def test_entries_of_a_day_that_another_source_has_to_itself_are_recorded(warehouse_url: str, redis_url: str) -> None:
+    with connect(warehouse_url) as connection:
+        insert_rows(connection, [entry(100)._replace(source="import:tardis")], matched=False)
+    add(redis_url, [entry(1), entry(2, contract="ETHUSDT"), entry(3, NOON + 86_400_000)])
+    report = loader.drain(warehouse_url, redis_url, KEEP)
+    assert (report.new, report.duplicate, report.refused) == (2, 0, 1)
+    ((reason, frame, contract),) = query(warehouse_url, "SELECT reason, frame, contract FROM frames_rejected")
+    assert "rows of import:tardis on 2025-12-10" in reason
+    assert (frame, contract) == (entry(1).raw.decode(), "BTCUSDT")
+    assert loader.drain(warehouse_url, redis_url, KEEP).refused == 0
+
+
+def test_redis_going_away_while_postgresql_works_leaves_the_batch_committed(
+    warehouse_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "_BATCH", 4)
+    add(redis_url, [entry(n) for n in range(10)])
+    batches = loader._batches
+
+    def away(*arguments: Any) -> Iterator[Any]:
+        made = batches(*arguments)
+        yield next(made)
+        raise redis.ConnectionError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loader, "_batches", away)
+        with pytest.raises(ServerError, match="away: start Redis"):
+            loader.drain(warehouse_url, redis_url, KEEP)
+    assert len(landed_ids(warehouse_url)) == 4
+    report = loader.drain(warehouse_url, redis_url, KEEP)
+    assert (report.new, report.duplicate) == (6, 0)
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,19 @@ from liq_pipeline.dagster_defs.tables import MEASURES
 from liq_pipeline.warehouse.connection import READER, connect
 
 _FOLDER: Final = Path(__file__).parent
-# Without the parsed columns of one venue's identity, a fill and a limit price for instance, two liquidations of one
-# millisecond would look like one. OKX's posSide is part of its identity, and no column tells net from long.
-_IDENTITY: Final = {
-    "liquidations_raw": sql.SQL(
-        "time, exchange, contract, side, price, limit_price, quantity, ordinal,"
-        " CASE exchange WHEN 'okx' THEN jsonb_path_query_first(raw_data, '$.**.posSide') END"
+# By what rows are the same liquidation. Every column of identity is in the raw one, so two rows that share it are one
+# landed under two ids. Without the parsed columns of one venue's identity, a fill and a limit price for instance, two
+# liquidations of one millisecond would look like one. OKX's posSide is part of its identity, and no column tells net
+# from long.
+_IDENTITIES: Final = {
+    "liquidations_raw": (
+        sql.SQL(
+            "time, exchange, contract, side, price, limit_price, quantity, ordinal,"
+            " CASE exchange WHEN 'okx' THEN jsonb_path_query_first(raw_data, '$.**.posSide') END"
+        ),
+        sql.SQL("event_id"),
     ),
-    "liquidations": sql.SQL("time, event_id"),
+    "liquidations": (sql.SQL("event_id"),),
 }
 
 
@@ -37,8 +42,11 @@ class Verdict(NamedTuple):
 
 def no_duplicates(database_url: str, table: str, day: date) -> Verdict:
     """Every liquidation of the day is in the table once."""
-    rows, repeated = _row(database_url, "duplicates", day, table=sql.Identifier(table), identity=_IDENTITY[table])
-    return judge_duplicates(table, rows, int(repeated))
+    counts = [
+        _row(database_url, "duplicates", day, table=sql.Identifier(table), identity=identity)
+        for identity in _IDENTITIES[table]
+    ]
+    return judge_duplicates(table, int(counts[0][0]), int(sum(repeated for _, repeated in counts)))
 
 
 def matches_raw(database_url: str, day: date) -> Verdict:
