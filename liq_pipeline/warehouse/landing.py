@@ -55,7 +55,7 @@ _PRETEND: Final = (
 )
 _REMEMBER: Final = """
 INSERT INTO pretended_keys SELECT time, event_id, exchange, contract, source FROM pretended_rows"""
-# Late rows of a compressed chunk: TimescaleDB looks into its batches for the same key, and stops at 100,000 rows.
+# By itself TimescaleDB refuses changes of compressed chunks for which it has to decompress more than 100,000 rows.
 _UNLIMITED: Final = "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
 
 
