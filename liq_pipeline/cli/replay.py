@@ -10,9 +10,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import cache, partial
 from pathlib import Path
+from typing import Final
 
 import click
 from rich.console import Console
@@ -22,7 +24,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from liq_pipeline.cli.replay_session import Ended, play, utc
 from liq_pipeline.embedded import servers
 from liq_pipeline.embedded.home import Home
-from liq_pipeline.errors import ReplayError, ServerError
+from liq_pipeline.errors import ImportRefusedError, ReplayError, ServerError
 from liq_pipeline.exchanges.base import Instruments
 from liq_pipeline.imports.formats import FORMATS, format_named
 from liq_pipeline.imports.sources import Source, find
@@ -36,6 +38,8 @@ from liq_pipeline.replay.tape import Inventory, Tape
 from liq_pipeline.settings import EXCHANGES, Settings, load_settings
 from liq_pipeline.warehouse import contract_sizes, loader, migrate, retention
 from liq_pipeline.warehouse.connection import connect
+
+_SHOWN: Final = 5
 
 
 class _Parsed(click.ParamType[float]):
@@ -127,7 +131,7 @@ def command(
     logging.basicConfig(
         level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=console, show_path=False)]
     )
-    with _servers(settings, scratch=home is not None) as (found, drain):
+    with _servers(settings, scratch=home is not None) as (found, tables):
         recordings = _identified(sources, wanted, found.database_url)
         window = Window(settings, time.time_ns() // 1_000_000)
         admission = None if to_present else Admission(window, partial(_gone, found.database_url))
@@ -137,10 +141,13 @@ def command(
             if to_present:
                 move_to_present(tape, start, stop, speed, window)
             in_time = to_present and plays_in_time(speed)
-            ended = asyncio.run(play(tape, found.redis_url, speed, start, stop, in_time, drain, console))
+            ended = asyncio.run(play(tape, found.redis_url, speed, start, stop, in_time, tables, console))
             _say(tape, start, stop, ended)
-        if drain is not None:
-            click.echo(f"{drain().new:,} of them are new in liquidations_raw")
+        if tables is not None:
+            tables()
+            click.echo(f"{tables.new:,} of them are new in liquidations_raw")
+            if tables.refused:
+                click.echo(f"{tables.refused:,} could not be landed there; frames_rejected says why")
     if home is not None:
         click.echo(f"to look at it: {_environment(settings)} ./liq up")
     if tape.inventory.refused:
@@ -171,13 +178,26 @@ def _refuse_real_world(settings: Settings) -> None:
         raise ReplayError("--now makes events up, and LIQ_DATABASE_URL or LIQ_REDIS_URL is not the demo's: unset them")
 
 
+@dataclass
+class _Tables:
+    """Called, brings what has landed in the streams to the tables."""
+
+    servers: servers.Servers
+    settings: Settings
+    new: int = 0
+    refused: int = 0
+
+    def __call__(self) -> None:
+        report = loader.drain(self.servers.database_url, self.servers.redis_url, self.settings)
+        self.new += report.new
+        self.refused += report.refused
+
+
 @contextlib.contextmanager
-def _servers(
-    settings: Settings, *, scratch: bool
-) -> Iterator[tuple[servers.Servers, Callable[[], loader.DrainReport] | None]]:
+def _servers(settings: Settings, *, scratch: bool) -> Iterator[tuple[servers.Servers, _Tables | None]]:
     """The servers to use; those of a scratch home are started if they do not run, and stopped at the end.
 
-    Where they are started nobody else brings the streams to the tables: the function that does so comes along.
+    Where they are started nobody else brings the streams to the tables: what does so comes along.
     """
     try:
         found = servers.locate(settings)
@@ -191,7 +211,7 @@ def _servers(
     with servers.running(settings, lambda text: click.echo(text, err=True)) as started:
         migrate.migrate(started.database_url)
 
-        yield started, partial(loader.drain, started.database_url, started.redis_url, settings)
+        yield started, _Tables(started, settings)
 
 
 def _identified(sources: Sequence[Source], wanted: Wanted, database_url: str) -> list[Recording]:
@@ -202,8 +222,16 @@ def _identified(sources: Sequence[Source], wanted: Wanted, database_url: str) ->
         with connect(database_url) as connection:
             return contract_sizes.known(connection, exchange)
 
-    found = [identify(source, wanted, sizes) for source in sources]
-    recordings = [recording for recording in found if recording is not None]
+    recordings: list[Recording] = []
+    refusals: list[str] = []
+    for source in sources:
+        try:
+            recordings += filter(None, [identify(source, wanted, sizes)])
+        except (ReplayError, ImportRefusedError) as error:
+            refusals.append(str(error))
+    if refusals:
+        more = f"; and {len(refusals) - _SHOWN:,} more files" if len(refusals) > _SHOWN else ""
+        raise ReplayError("; ".join(refusals[:_SHOWN]) + more)
     for kind, count in Counter(recording.kind for recording in recordings).items():
         names = [recording.source.name for recording in recordings if recording.kind == kind]
         click.echo(f"{kind}: {names[0]}" + (f" and {count - 1:,} more" if count > 1 else ""))

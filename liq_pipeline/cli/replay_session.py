@@ -28,6 +28,7 @@ _SPARSE_SECONDS: Final = 60.0
 _DRAIN_EVERY: Final = 100_000
 """Rows; so many are at most some hundred megabytes of Redis' memory."""
 _CLOSE_SECONDS: Final = 5.0
+_LONG_MS: Final = 60_000
 
 
 @dataclass(frozen=True)
@@ -163,11 +164,17 @@ def _line(player: Player) -> Text:
     pace, landing = player.pace, player.landing
     speed = f"{pace.speed:g}x" if pace.speed else "no waiting"
     state = "paused" if pace.paused else speed
+    # Recordings have nights without events, and ends of files: somebody may want to seek.
+    ahead = "" if player.next_time - player.time < _LONG_MS else f"  next event {_shown(player.next_time)}"
     away = f"  Redis takes nothing: {landing.away}" if landing.away else ""
     return Text(
-        f"{utc(player.time)[:-4].replace('T', ' ')}  {state}  {player.position - player.start:,} of "
-        f"{player.stop - player.start:,} lines, {player.progress.landed:,} liquidations{away}"
+        f"{_shown(player.time)}  {state}  {player.position - player.start:,} of "
+        f"{player.stop - player.start:,} lines, {player.progress.landed:,} liquidations{ahead}{away}"
     )
+
+
+def _shown(milliseconds: float) -> str:
+    return utc(milliseconds)[:-4].replace("T", " ")
 
 
 @contextlib.asynccontextmanager

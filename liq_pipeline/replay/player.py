@@ -88,7 +88,7 @@ class Player:
 
     def __post_init__(self, speed: float) -> None:
         self.position = self.start
-        self.pace = Pace(speed, self._next_time(), self.clock.now())
+        self.pace = Pace(speed, self.next_time, self.clock.now())
 
     def tell(self, command: Command) -> None:
         """Do this next."""
@@ -98,7 +98,7 @@ class Player:
     @property
     def time(self) -> float:
         """Where the tape is: recorded time, UTC milliseconds."""
-        return min(self._reached(), self._next_time())
+        return min(self._reached(), self.next_time)
 
     async def play(self) -> None:
         """Play to the end, or until told to quit, and return when Redis has everything, or when told once more.
@@ -136,12 +136,14 @@ class Player:
 
     def _wait(self) -> float:
         """Seconds until the next line is due."""
-        seconds = self.pace.wait(self._next_time(), self.clock.now())
+        seconds = self.pace.wait(self.next_time, self.clock.now())
         if self.in_time:
-            seconds = max(seconds, (self._next_time() + self.tape.delta - self.clock.utc_ms()) / 1000)
+            seconds = max(seconds, (self.next_time + self.tape.delta - self.clock.utc_ms()) / 1000)
         return max(seconds, _SHORTEST_WAIT)
 
-    def _next_time(self) -> float:
+    @property
+    def next_time(self) -> float:
+        """The recorded time of what is played next, UTC milliseconds."""
         return float(self.tape.times[min(self.position, self.stop - 1)])
 
     def _obey(self) -> bool:
@@ -161,11 +163,11 @@ class Player:
         now = self.clock.now()
         match command:
             case Pause():
-                self.pace.hold(now, self._next_time())
+                self.pace.hold(now, self.next_time)
             case Resume():
                 self.pace.go(now)
             case Speed(speed):
-                self.pace.change(speed, now, self._next_time())
+                self.pace.change(speed, now, self.next_time)
             case Seek(time, relative):
                 target = self.time + time if relative else time
                 self.pace.seek(target, now)

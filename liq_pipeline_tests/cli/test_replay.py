@@ -128,6 +128,18 @@ def test_excluded_days_are_refused_naming_the_setting_and_exit_with_2(
     assert landed(redis_url) == [0]
 
 
+def test_every_file_that_is_not_understood_is_named_before_anything_is_played(
+    replay: Replay, redis_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(7):
+        write(tmp_path / f"{number}.jsonl", [frames.binance(0) if number == 3 else '{"op":"notify"}'])
+    assert replay(tmp_path, "--speed", "0") == 2
+    err = capsys.readouterr().err
+    assert [name for name in range(7) if f"/{name}.jsonl: none of its first" in err] == [0, 1, 2, 4, 5]
+    assert "; and 1 more files" in err
+    assert landed(redis_url) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
