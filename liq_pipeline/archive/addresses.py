@@ -1,6 +1,6 @@
 """The public addresses of archive files, for a downloader: nothing here opens a connection.
 
-Addresses keep the sites' own paths, so that ``wget -x -nH`` below the right folder of the archive makes the layout.
+Addresses keep the sites' own paths, so that ``wget -N -x -nH`` below the right folder of the archive makes the layout.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def binance_vision(days: Sequence[date], symbols: Sequence[str]) -> Addresses:
         )
     notes.append("a contract that was not listed yet, or had no liquidation, on a day has no file: wget says 404 then")
     with_checksums = [address for url in urls for address in (url, f"{url}.CHECKSUM")]
-    return Addresses(with_checksums, 'wget -x -nH -P "$LIQ_ARCHIVE_DIR/binance_vision" -i -', notes)
+    return Addresses(with_checksums, 'wget -N -x -nH -P "$LIQ_ARCHIVE_DIR/binance_vision" -i -', notes)
 
 
 def tardis(
@@ -94,7 +94,7 @@ def tardis(
         for day in published
     ]
     key = ' --header="Authorization: Bearer $TARDIS_API_KEY"' if all_days else ""
-    return Addresses(urls, f'wget{key} -x -nH -P "$LIQ_ARCHIVE_DIR/tardis" -i -', notes)
+    return Addresses(urls, f'wget{key} -N -x -nH -P "$LIQ_ARCHIVE_DIR/tardis" -i -', notes)
 
 
 def days_between(first: date, last: date) -> list[date]:

@@ -33,7 +33,9 @@ def command() -> None:
     """Show the archive of LIQ_ARCHIVE_DIR, and addresses to download more.
 
     The folder holds files of whole days. While `liq up` runs, files that are new there are imported and their days
-    materialized; materializing a day, in the UI or with `liq materialize`, imports its files first.
+    materialized; materializing a day, in the UI or with `liq materialize`, imports its files first, and with --force
+    those that were imported before, too. A file that is replaced is imported again; one that was refused is tried
+    again when it is replaced, or when you materialize its day.
 
     \b
     Layout, below LIQ_ARCHIVE_DIR:
@@ -136,9 +138,9 @@ def urls(name: str, first: datetime, last: datetime, symbols: str, exchange: str
 
     \b
       liq archive urls --format binance_vision --symbols BTCUSD_PERP --from 2024-08-01 --to 2024-08-31 |
-          wget -x -nH -P "$LIQ_ARCHIVE_DIR/binance_vision" -i -
+          wget -N -x -nH -P "$LIQ_ARCHIVE_DIR/binance_vision" -i -
       liq archive urls --format tardis --exchange bybit --from 2026-01-01 --to 2026-06-01 |
-          wget -x -nH -P "$LIQ_ARCHIVE_DIR/tardis" -i -
+          wget -N -x -nH -P "$LIQ_ARCHIVE_DIR/tardis" -i -
 
     Binance's archive holds COIN-M from 2023-06-25 to 2024-10-14; that of USD-M was emptied. Tardis gives the first
     day of each month away and asks for a key otherwise.

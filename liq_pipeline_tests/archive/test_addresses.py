@@ -16,7 +16,7 @@ COIN_M = days_between(COIN_M_FIRST, COIN_M_LAST)
 
 
 def _downloaded(folder: str, url: str) -> str:
-    """Where ``wget -x -nH -P folder`` puts a file."""
+    """Where ``wget -N -x -nH -P folder`` puts a file."""
     return folder + urlsplit(url).path
 
 
@@ -25,7 +25,7 @@ def test_a_snapshot_has_its_address_and_that_of_its_checksum() -> None:
     base = "https://data.binance.vision/data/futures/cm/daily/liquidationSnapshot/BTCUSD_PERP"
     snapshot = f"{base}/BTCUSD_PERP-liquidationSnapshot-2023-06-25.zip"
     assert found.urls == [snapshot, f"{snapshot}.CHECKSUM"]
-    assert found.command == 'wget -x -nH -P "$LIQ_ARCHIVE_DIR/binance_vision" -i -'
+    assert found.command == 'wget -N -x -nH -P "$LIQ_ARCHIVE_DIR/binance_vision" -i -'
 
 
 def test_days_that_binance_does_not_have_are_left_out_and_named() -> None:

@@ -50,7 +50,7 @@ def test_addresses_go_to_the_pipe_and_the_command_to_the_person(liq: Liq, capsys
     captured = capsys.readouterr()
     assert captured.out == "https://datasets.tardis.dev/v1/bybit/liquidations/2026/01/01/BTCUSDT.csv.gz\n"
     assert "| wget" not in captured.err
-    assert 'wget -x -nH -P "$LIQ_ARCHIVE_DIR/tardis" -i -' in captured.err
+    assert 'wget -N -x -nH -P "$LIQ_ARCHIVE_DIR/tardis" -i -' in captured.err
     assert "30 days are not free" in captured.err
 
 
@@ -124,4 +124,4 @@ def test_the_help_teaches_the_layout_and_the_way_to_fill_it(liq: Liq, capsys: py
     for taught in ("tardis/v1/<tardis exchange>/liquidations/YYYY/MM/DD/", "forceorder_csv/binance/linear/", "status"):
         assert taught in out
     assert liq("urls", "--help") == 0
-    assert "wget -x -nH" in capsys.readouterr().out
+    assert "wget -N -x -nH" in capsys.readouterr().out

@@ -110,6 +110,15 @@ def test_backfilling_a_day_imports_its_files_without_the_sensor_and_drains_as_ev
     assert _metadata(instance, "liquidations_raw")["archive_files_imported_now"] == 0
 
 
+def test_a_forced_run_imports_what_was_imported_before(plant: Plant, instance: dg.DagsterInstance) -> None:
+    put(plant.archive, RECORDING, rows("BTC"))
+    assert materialize_day(instance, DAY).success
+    query(plant.database_url, "DELETE FROM liquidations_raw")
+    assert materialize_day(instance, DAY, force=True).success
+    assert _metadata(instance, "liquidations_raw")["archive_rows_new"] == 1
+    assert query(plant.database_url, "SELECT count(*) FROM liquidations") == [(1,)]
+
+
 def test_a_refused_file_fails_one_run_with_its_reason_and_stays_named_without_stopping_the_day(
     plant: Plant, instance: dg.DagsterInstance
 ) -> None:
