@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -13,16 +12,15 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from liq_pipeline.archive import addresses, progress
+from liq_pipeline.archive import addresses
 from liq_pipeline.archive.addresses import Addresses
 from liq_pipeline.archive.layout import TARDIS_EXCHANGES
 from liq_pipeline.archive.progress import Standing, State
-from liq_pipeline.archive.scan import named, scan
+from liq_pipeline.archive.scan import named
+from liq_pipeline.archive.survey import Survey, survey
 from liq_pipeline.embedded import servers
 from liq_pipeline.errors import SettingsError
 from liq_pipeline.settings import Settings, load_settings
-from liq_pipeline.warehouse import migrate
-from liq_pipeline.warehouse.connection import READER, connect
 from liq_pipeline.warehouse.day_state import refusal
 
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
@@ -64,21 +62,14 @@ def status(as_json: bool) -> None:
     settings = load_settings()
     if settings.archive_dir is None:
         raise SettingsError("LIQ_ARCHIVE_DIR is not set: set it to the folder of the archive, see `liq archive --help`")
-    found = scan(settings.archive_dir)
     configured = settings.database_url
     database_url = configured.get_secret_value() if configured else servers.locate(settings).database_url
-    migrate.check(database_url)
-    with connect(database_url, role=READER) as connection:
-        standings = progress.standings(found.files, progress.outcomes(connection), settings, time.time())
-    problems = [
-        *((standing.file.path, standing.reason) for standing in standings if standing.state is State.REFUSED),
-        *found.problems,
-    ]
+    found = survey(settings.archive_dir, settings, database_url)
     if as_json:
-        click.echo(json.dumps({"days": _days(standings), "problems": [list(item) for item in problems]}, indent=2))
+        click.echo(json.dumps({"days": _days(found.standings), "problems": found.to_mend()}, indent=2))
     else:
-        _show(settings, standings, problems)
-    if problems:
+        _show(settings, found)
+    if found.to_mend():
         sys.exit(1)
 
 
@@ -100,20 +91,20 @@ def _days(standings: Sequence[Standing]) -> list[dict[str, object]]:
     return days
 
 
-def _show(settings: Settings, standings: Sequence[Standing], problems: Sequence[tuple[str, str]]) -> None:
+def _show(settings: Settings, found: Survey) -> None:
     console = Console(highlight=False)
-    days = _days(standings)
+    days = _days(found.standings)
     table = Table(box=None, pad_edge=False)
     for name in days[0] if days else ():
         table.add_column(name, justify="left" if name == "day" else "right")
     for day in days:
         table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in day.values()))
     console.print(table)
-    click.echo(f"{settings.archive_dir}: {len(standings):,} files of {len(days):,} days")
-    if excluded := [standing for standing in standings if standing.state is State.EXCLUDED]:
+    click.echo(f"{settings.archive_dir}: {len(found.standings):,} files of {len(days):,} days")
+    if excluded := found.of(State.EXCLUDED):
         click.echo(f"{len(excluded):,} files are excluded, the first because {excluded[0].reason}")
-    for path, reason in problems:
-        click.echo(f"wrong: {named(path, reason)}")
+    for problem in found.to_mend():
+        click.echo(f"wrong: {named(*problem)}")
 
 
 @command.command("urls")

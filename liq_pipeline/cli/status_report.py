@@ -12,6 +12,8 @@ from typing import Any, Final
 import redis
 
 from liq_pipeline import streams
+from liq_pipeline.archive.scan import named
+from liq_pipeline.archive.survey import survey
 from liq_pipeline.cli.dagster_home import has_storage
 from liq_pipeline.cli.dagster_instance import dagster_instance
 from liq_pipeline.embedded.servers import Servers
@@ -49,7 +51,7 @@ class Status:
 def gather(settings: Settings, servers: Servers) -> Status:
     """Ask every part; one that does not answer is a problem, and the others are still shown."""
     status = Status()
-    parts: tuple[Callable[[Status, Settings, Servers], None], ...] = (_database, _redis, _dagster)
+    parts: tuple[Callable[[Status, Settings, Servers], None], ...] = (_database, _redis, _archive, _dagster)
     for part in parts:
         try:
             part(status, settings, servers)
@@ -155,6 +157,16 @@ def _covered(client: redis.Redis, feed: str, now: int) -> float:
     )
     covered = streams.covered(streams.decode_span(fields) for _, fields in entries)
     return sum(max(0, min(end, now) - max(begin, start)) for begin, end in covered) / _HOUR_MS
+
+
+def _archive(status: Status, settings: Settings, servers: Servers) -> None:
+    if settings.archive_dir is None:
+        return
+    if to_mend := survey(settings.archive_dir, settings, servers.database_url).to_mend():
+        status.problems.append(
+            f"{len(to_mend)} files below LIQ_ARCHIVE_DIR cannot be imported, {named(*to_mend[0])} the first: "
+            "`liq archive status` lists them"
+        )
 
 
 def _dagster(status: Status, settings: Settings, servers: Servers) -> None:

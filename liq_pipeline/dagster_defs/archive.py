@@ -12,16 +12,15 @@ from typing import Final
 import dagster as dg
 import msgspec
 
-from liq_pipeline.archive import progress
-from liq_pipeline.archive.progress import Standing, State
-from liq_pipeline.archive.scan import Found, Problem, named, scan
+from liq_pipeline.archive.progress import State
+from liq_pipeline.archive.scan import Found, named
+from liq_pipeline.archive.survey import Survey, survey
 from liq_pipeline.dagster_defs.assets.sources import ARCHIVE
 from liq_pipeline.dagster_defs.jobs import daily_tables
 from liq_pipeline.dagster_defs.requests import archive_requests
 from liq_pipeline.dagster_defs.resources import Line
 from liq_pipeline.dagster_defs.sensors import days_under_way
 from liq_pipeline.errors import SettingsError
-from liq_pipeline.warehouse.connection import READER, connect
 
 _DATA_VERSION: Final = "dagster/data_version"
 _REPORTS_A_TICK: Final = 50
@@ -55,16 +54,15 @@ def archive_files(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorR
     if now < cursor.rest_until:
         return dg.SkipReason(f"the archive is large: the next look at it is in {cursor.rest_until - now:.0f} s")
     try:
-        found = scan(settings.archive_dir)
+        found = survey(settings.archive_dir, settings, line.servers().database_url, now)
     except SettingsError as error:
         return dg.SkipReason(str(error))
-    with connect(line.servers().database_url, role=READER) as connection:
-        standings = progress.standings(found.files, progress.outcomes(connection), settings, now)
     at = datetime.fromtimestamp(now, UTC)
-    waiting = [standing.file for standing in standings if standing.state is State.WAITING]
+    waiting = [standing.file for standing in found.of(State.WAITING)]
     under_way = days_under_way(context.instance) if waiting else ()
     due, cursor.asked = archive_requests(waiting, cursor.asked, under_way, at)
-    partitions = (file for file in found.files if settings.start_date <= file.place.day <= at.date())
+    files = (standing.file for standing in found.standings)
+    partitions = (file for file in files if settings.start_date <= file.place.day <= at.date())
     events = reports(partitions, reported_versions(context.instance))[:_REPORTS_A_TICK]
     cursor.rest_until = now + _SHARE * (time.time() - now)
     return dg.SensorResult(
@@ -74,7 +72,7 @@ def archive_files(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorR
             )
             for request in due
         ],
-        skip_reason=None if due else summary(standings, found.problems),
+        skip_reason=None if due else summary(found),
         cursor=msgspec.json.encode(cursor).decode(),
         asset_events=events,
     )
@@ -121,14 +119,13 @@ def _report(day: str, files: Sequence[Found], version: str) -> dg.AssetMateriali
     )
 
 
-def summary(standings: Sequence[Standing], problems: Sequence[Problem]) -> str:
+def summary(found: Survey) -> str:
     """What there is, and everything a person has to mend, the first few by name."""
-    states = Counter(standing.state for standing in standings)
+    states = Counter(standing.state for standing in found.standings)
     counts = ", ".join(f"{states[state]} {state}" for state in State if states[state])
-    refused = {f"{standing.file.path}: {standing.reason}" for standing in standings if standing.state is State.REFUSED}
     # Of settings that exclude many days, one sentence is enough.
-    excluded = [standing.reason for standing in standings if standing.state is State.EXCLUDED][:1]
-    wrong = [*refused, *(named(*problem) for problem in problems), *excluded]
+    excluded = [standing.reason for standing in found.of(State.EXCLUDED)][:1]
+    wrong = [*(named(*problem) for problem in found.to_mend()), *excluded]
     first = "; ".join(wrong[:_NAMED])
     more = f"; and {len(wrong) - _NAMED} more, see `liq archive status`" if len(wrong) > _NAMED else ""
-    return f"{len(standings)} files: {counts or 'none'}" + (f". To mend: {first}{more}" if wrong else "")
+    return f"{len(found.standings)} files: {counts or 'none'}" + (f". To mend: {first}{more}" if wrong else "")

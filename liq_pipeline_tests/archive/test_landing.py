@@ -16,6 +16,7 @@ from liq_pipeline.archive import progress
 from liq_pipeline.archive.landing import DayImport, import_day
 from liq_pipeline.archive.progress import Standing, State
 from liq_pipeline.archive.scan import Found, scan
+from liq_pipeline.archive.survey import survey
 from liq_pipeline.errors import SettingsError
 from liq_pipeline.settings import Settings
 from liq_pipeline.warehouse.connection import connect
@@ -42,8 +43,7 @@ def _landed(url: str) -> set[str]:
 
 
 def _standings(root: Path, url: str, settings: Settings = KEEP) -> list[Standing]:
-    with connect(url) as connection:
-        return progress.standings(scan(root).files, progress.outcomes(connection), settings, time.time())
+    return survey(root, settings, url).standings
 
 
 def _states(root: Path, url: str, settings: Settings = KEEP) -> dict[str, State]:
@@ -197,6 +197,18 @@ def test_a_day_that_settings_exclude_is_not_looked_into_and_imported_once_they_d
     assert _import(tmp_path, warehouse_url).imported == 1
     # What is imported is imported, whatever its day has become since.
     assert _states(tmp_path, warehouse_url, kept) == {RECORDING: State.IMPORTED}
+
+
+def test_a_day_whose_events_retention_has_dropped_is_refused_with_the_way_back(
+    tmp_path: Path, warehouse_url: str
+) -> None:
+    put(tmp_path, RECORDING, rows("BTC"))
+    query(warehouse_url, "INSERT INTO day_state (day, raw_version, events_dropped_at) VALUES (%s, 1, now())", DAY)
+    ((path, reason, known),) = _import(tmp_path, warehouse_url).refused
+    assert (path, known) == (RECORDING, False)
+    assert "were dropped by retention" in reason and "UPDATE day_state" in reason
+    query(warehouse_url, "UPDATE day_state SET raw_version = 0, events_dropped_at = NULL")
+    assert _import(tmp_path, warehouse_url, retry=True).new == 1
 
 
 def test_a_file_that_is_being_written_is_left_for_later(tmp_path: Path, warehouse_url: str) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 import redis
@@ -66,6 +67,21 @@ def test_a_missing_schema_is_a_problem_and_the_rest_is_still_shown(
     status = gather(_settings(dagster_home), Servers(database_url, redis_url))
     assert any("run `liq up`" in problem for problem in status.problems)
     assert [row["feed"] for row in status.feeds] == ["binance"]
+
+
+def test_files_of_the_archive_that_cannot_be_imported_are_a_problem(
+    database_url: str, redis_url: str, dagster_home: str, tmp_path: Path
+) -> None:
+    settings = _settings(dagster_home).model_copy(update={"archive_dir": tmp_path})
+    servers = Servers(database_url, redis_url)
+    (tmp_path / "stray.csv").touch()
+    problems = gather(settings, servers).problems
+    assert len([problem for problem in problems if "run `liq up`" in problem]) == 1
+    migrate(database_url, plain=True)
+    (said,) = (problem for problem in gather(settings, servers).problems if "LIQ_ARCHIVE_DIR" in problem)
+    assert said.startswith("1 files below LIQ_ARCHIVE_DIR cannot be imported, stray.csv: it is in none of")
+    (tmp_path / "stray.csv").unlink()
+    assert not any("LIQ_ARCHIVE_DIR" in problem for problem in gather(settings, servers).problems)
 
 
 def test_asking_makes_no_database_and_says_that_nothing_was_recorded(

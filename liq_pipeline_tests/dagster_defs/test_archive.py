@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import dagster as dg
 import pytest
 
 from liq_pipeline.archive.scan import scan
+from liq_pipeline.archive.survey import Survey, survey
 from liq_pipeline.dagster_defs import archive
 from liq_pipeline.dagster_defs.archive import archive_files, reported_versions, reports
 from liq_pipeline.dagster_defs.materialize import materialize_day
@@ -207,12 +208,12 @@ def test_a_large_archive_is_looked_at_for_a_small_part_of_the_time(
 ) -> None:
     clock = [time.time()]
 
-    def slow(root: Path) -> object:
+    def slow(*arguments: Any) -> Survey:
         clock[0] += 10
-        return scan(root)
+        return survey(*arguments)
 
     monkeypatch.setattr(archive, "time", SimpleNamespace(time=lambda: clock[0]))
-    monkeypatch.setattr(archive, "scan", slow)
+    monkeypatch.setattr(archive, "survey", slow)
     first = _tick(instance)
     assert json.loads(first.cursor or "")["rest_until"] == pytest.approx(clock[0] + 190)
     clock[0] += 100
