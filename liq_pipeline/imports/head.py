@@ -52,3 +52,9 @@ def _refuse_other(source: Source, format_name: str, head: list[tuple[int, bytes]
     recognised = recognise(text for _, text in head)
     if recognised not in (None, format_name):
         raise ImportRefusedError(f"{source.name}: this file looks like {recognised}, not {format_name}")
+    if recognised is None or len(head) == _LINES:
+        number, reason = rejected[0]
+        raise ImportRefusedError(
+            f"{source.name}: none of the first {len(head)} lines is understood as {format_name}, line {number}: "
+            f"{reason}; check --format, --exchange and --market"
+        )
