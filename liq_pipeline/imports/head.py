@@ -27,18 +27,17 @@ def check(source: Source, format_name: str, reader: Reader) -> None:
     # A single line with nothing in it is a header, which files of other exchanges, or of trades, have too.
     if not rejected or len(understood) > 1 or any(record.entries or record.elsewhere for record in understood):
         return
-    _refuse_other(source, format_name, head)
-    if len(head) == _LINES:
+    if _recognised(source, format_name, head) is None or len(head) == _LINES:
         number, reason = rejected[0]
         raise ImportRefusedError(
-            f"{source.name}: none of the first {_LINES} lines is understood as {format_name}, line {number}: "
+            f"{source.name}: none of the first {len(head)} lines is understood as {format_name}, line {number}: "
             f"{reason}; check --format, --exchange and --market"
         )
 
 
 def refuse_other(source: Source, format_name: str) -> None:
     """Raise ImportRefusedError if the file can only be of another format, which is named."""
-    _refuse_other(source, format_name, _first_lines(source))
+    _recognised(source, format_name, _first_lines(source))
 
 
 def _first_lines(source: Source) -> list[tuple[int, bytes]]:
@@ -48,13 +47,9 @@ def _first_lines(source: Source) -> list[tuple[int, bytes]]:
         return list(itertools.islice(lines, _LINES))
 
 
-def _refuse_other(source: Source, format_name: str, head: list[tuple[int, bytes]]) -> None:
+def _recognised(source: Source, format_name: str, head: list[tuple[int, bytes]]) -> str | None:
+    """The format the file can only be of; raises ImportRefusedError if that is another."""
     recognised = recognise(text for _, text in head)
     if recognised not in (None, format_name):
         raise ImportRefusedError(f"{source.name}: this file looks like {recognised}, not {format_name}")
-    if recognised is None or len(head) == _LINES:
-        number, reason = rejected[0]
-        raise ImportRefusedError(
-            f"{source.name}: none of the first {len(head)} lines is understood as {format_name}, line {number}: "
-            f"{reason}; check --format, --exchange and --market"
-        )
+    return recognised

@@ -221,6 +221,12 @@ def test_a_long_file_of_which_nothing_is_understood_is_refused_not_recorded_line
     assert _everything(warehouse_url) == [[], [], []]
 
 
+def test_a_short_file_of_nothing_known_is_refused_too(import_: Importer, warehouse_url: str, tmp_path: Path) -> None:
+    with pytest.raises(ImportRefusedError, match="none of the first 2 lines is understood as frames, line 1"):
+        import_(_file(tmp_path, "time;price", "1;2"), name="frames")
+    assert _everything(warehouse_url) == [[], [], []]
+
+
 def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ImportRefusedError, match="'csv' is not a known format; use one of: frames, binance_vision"):
         format_named("csv")
@@ -331,7 +337,8 @@ def test_any_order_and_split_of_a_file_imported_twice_lands_what_the_file_does_o
     edges = [0, *sorted(cuts), len(shuffled)]
     for _ in range(2):
         for start, end in itertools.pairwise(edges):
-            import_(_file(tmp_path, *shuffled[start:end]))
+            # A part of which nothing is understood would be refused.
+            import_(_file(tmp_path, _row(99), *shuffled[start:end]))
     landed, _, rejected = _everything(warehouse_url)
     assert landed == once
     assert rejected == rejected_once
