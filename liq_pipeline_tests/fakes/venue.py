@@ -20,10 +20,11 @@ CONTROL = '{"stream":"btcusdt@markPrice@1s","data":{"e":"markPriceUpdate","E":17
 
 
 class FakeVenue:
-    """A venue named ``binance``, ``bybit`` or ``okx``."""
+    """A venue of the feed ``binance``, ``bybit`` or ``okx``, or one of these followed by ``:inverse``."""
 
     def __init__(self, exchange: str) -> None:
         self.exchange = exchange
+        self.venue = exchange.partition(":")[0]
         self.connections: list[ServerConnection] = []
         """All there ever were, oldest first."""
         self.opened = 0
@@ -87,7 +88,7 @@ class FakeVenue:
         self.opened += 1
         self.connections.append(connection)
         self.topics[connection] = []
-        if self.exchange == "binance":
+        if self.venue == "binance":
             task = asyncio.create_task(self._speak_control(connection))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -113,7 +114,7 @@ class FakeVenue:
             return
         if not self.acknowledge:
             return
-        topics = request["params"] if self.exchange == "binance" else request["args"]
+        topics = request["params"] if self.venue == "binance" else request["args"]
         names = [topic if isinstance(topic, str) else topic["channel"] for topic in topics]
         if bad := self.refused.intersection(names):
             await connection.send(self._refusal(request, sorted(bad)[0]))
@@ -124,17 +125,17 @@ class FakeVenue:
             await connection.send(frame)
 
     def _acknowledgement(self, request: dict[str, Any]) -> str:
-        if self.exchange == "binance":
+        if self.venue == "binance":
             return json.dumps({"result": None, "id": request["id"]})
-        if self.exchange == "bybit":
+        if self.venue == "bybit":
             answer = {"success": True, "ret_msg": "", "conn_id": "c", "op": "subscribe"}
             return json.dumps({**answer, "req_id": request.get("req_id", "")})
         return json.dumps({"event": "subscribe", "arg": request["args"][0], "connId": "c"})
 
     def _refusal(self, request: dict[str, Any], topic: str) -> str:
-        if self.exchange == "binance":
+        if self.venue == "binance":
             return json.dumps({"error": {"code": 2, "msg": f"Invalid request: {topic}"}, "id": request["id"]})
-        if self.exchange == "bybit":
+        if self.venue == "bybit":
             answer = {"success": False, "ret_msg": f"error:handler not found,topic:{topic}", "conn_id": "c"}
             return json.dumps({**answer, "op": "subscribe", "req_id": request.get("req_id", "")})
         return json.dumps({"event": "error", "code": "60018", "msg": f"{topic} doesn't exist", "connId": "c"})
