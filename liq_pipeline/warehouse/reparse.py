@@ -13,13 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from psycopg import sql
 
 from liq_pipeline.errors import DayRefusedError
 from liq_pipeline.imports.window import Window, day_of
-from liq_pipeline.liquidation import Liquidation, Market
+from liq_pipeline.liquidation import Market
 from liq_pipeline.settings import Settings
 from liq_pipeline.streams import Entry, decode_event, encode_event
 from liq_pipeline.warehouse import contract_sizes, rejected, reparse_rejected, retention
@@ -39,6 +40,7 @@ _COMPARED: Final = (
     "value_usd", "limit_price", "feed_semantics", "ordinal",
 )  # fmt: skip
 """Fields of Liquidation, in the order of ``_READ``."""
+_compared: Final = attrgetter(*_COMPARED)
 _READ: Final = """
 SELECT (extract(epoch FROM time) * 1000)::bigint, event_id::text, exchange, market, contract, symbol, side, price::text,
        price_kind, quantity::text, value_usd::text, limit_price::text, feed_semantics, ordinal,
@@ -152,10 +154,6 @@ def _becomes(values: tuple[Any, ...], rereader: Rereader, counted: ReparsedDay) 
     counted.changed += 1
     counted.new_ids += old["event_id"] not in {event.event_id for event in events}
     return [kept._replace(event=encode_event(event).decode()) for event in events]
-
-
-def _compared(event: Liquidation) -> tuple[Any, ...]:
-    return tuple(getattr(event, name) for name in _COMPARED)
 
 
 def _replace(connection: Connection, window: Window, report: ReparseReport) -> None:

@@ -20,7 +20,7 @@ from liq_pipeline.errors import DayRefusedError, InvalidLiquidationError
 from liq_pipeline.exchanges import binance, bybit, okx
 from liq_pipeline.exchanges.base import Contract, Parsed
 from liq_pipeline.exchanges.instruments import snapshot
-from liq_pipeline.imports import forceorder_csv
+from liq_pipeline.imports.formats import FORMATS
 from liq_pipeline.imports.record import Origin
 from liq_pipeline.liquidation import Liquidation, Market, Side
 from liq_pipeline.settings import Settings
@@ -82,8 +82,9 @@ def raw(url: str) -> list[tuple[Any, ...]]:
 def compress(url: str) -> None:
     """What a policy does after some days; nothing on plain PostgreSQL."""
     with psycopg.connect(url, autocommit=True) as connection:
-        if connection.execute("SELECT FROM pg_extension WHERE extname = 'timescaledb'").fetchone():
-            connection.execute("SELECT compress_chunk(chunk) FROM show_chunks('liquidations_raw') AS chunk")
+        if connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'timescaledb'").fetchone():
+            chunks = connection.execute("SELECT compress_chunk(c) FROM show_chunks('liquidations_raw') AS c").fetchall()
+            assert chunks
 
 
 def settle(url: str) -> None:
@@ -242,7 +243,7 @@ def test_a_row_that_todays_parser_rejects_is_kept_with_its_reason_and_comes_back
     back = again(warehouse_url)
     assert (back.retried, back.recovered, back.new, back.stale) == (2, 2, 2, {DAY})
     assert raw(warehouse_url) == before
-    assert query(warehouse_url, "SELECT FROM frames_rejected") == []
+    assert query(warehouse_url, "SELECT id FROM frames_rejected") == []
 
 
 def _refuses(*_: object, **__: object) -> Liquidation:
@@ -260,7 +261,7 @@ def test_only_the_exchange_asked_for_is_read(warehouse_url: str) -> None:
 def test_rows_of_archives_are_read_by_their_format(warehouse_url: str) -> None:
     line = b"BTC,SELL,LIMIT,IOC,0.190,82338.30,82651.90,FILLED,0.155,0.190,1791565602120"
     origin = Origin("binance", Market.LINEAR, snapshot("binance"))
-    (imported,) = forceorder_csv.FORMAT.reader(origin)(line).entries
+    (imported,) = FORMATS["forceorder_csv"].reader(origin)(line).entries
     replayed = imported._replace(source="replay")
     wrong = changed(replayed, event_id="3" * 32, quantity="9", side=Side.SHORT)
     land(warehouse_url, [changed(imported, side=Side.SHORT), wrong])
@@ -270,12 +271,26 @@ def test_rows_of_archives_are_read_by_their_format(warehouse_url: str) -> None:
     assert (row[1], row[6], row[9]) == (imported.liquidation.event_id, "LONG", "0.19")
 
 
-def test_rows_that_could_not_be_matched_with_other_sources_keep_their_claim(warehouse_url: str) -> None:
+def test_rows_that_cannot_be_matched_keep_other_sources_out_while_they_are_there(
+    warehouse_url: str,
+) -> None:
+    origin = Origin("okx", Market.LINEAR, snapshot("okx"))
+    line = b"okex-swap,BTC-USDT-SWAP,1791565600771000,1791565600861123,,sell,82655.7,8.55"
+    record = FORMATS["tardis"].reader(origin)(line)
+    assert not record.matched
+    land(warehouse_url, [changed(entry, side=Side.SHORT) for entry in record.entries], matched=False)
+    claim = [("okx", "BTC-USDT-SWAP", DAY, "import:tardis")]
+    assert again(warehouse_url).days[DAY].changed == 1
+    assert query(warehouse_url, "SELECT * FROM unmatched_days") == claim
+    assert [(row[1], row[6]) for row in raw(warehouse_url)] == [(record.entries[0].liquidation.event_id, "LONG")]
+
+
+def test_a_contract_and_day_are_free_again_once_their_rows_can_be_matched(warehouse_url: str) -> None:
     (entry,) = entries("binance", BINANCE)
-    land(warehouse_url, [changed(entry, side=Side.SHORT)._replace(source="import:frames")], matched=False)
+    land(warehouse_url, [changed(entry, side=Side.SHORT)], matched=False)
+    assert len(query(warehouse_url, "SELECT day FROM unmatched_days")) == 1
     again(warehouse_url)
-    # Read as a frame it has all fields of the identity, so nothing is claimed any more.
-    assert query(warehouse_url, "SELECT FROM unmatched_days") == []
+    assert query(warehouse_url, "SELECT day FROM unmatched_days") == []
 
 
 # Which days.
@@ -309,7 +324,7 @@ def test_a_frame_of_an_unknown_contract_lands_once_its_size_is_listed(warehouse_
     assert (report.recovered, report.new, report.stale) == (1, 1, {DAY})
     ((*_, quantity, _, _, received_at, source, _, _, _),) = raw(warehouse_url)
     assert (quantity, received_at, source) == ("85.5", datetime.fromtimestamp(NOW / 1000, UTC), "stream")
-    assert query(warehouse_url, "SELECT FROM frames_rejected") == []
+    assert query(warehouse_url, "SELECT id FROM frames_rejected") == []
 
 
 def test_a_frame_that_landed_all_the_same_is_a_duplicate_and_rejected_no_more(warehouse_url: str) -> None:
