@@ -5,6 +5,7 @@ Run by hand: ``python -m benchmarks.loading [--events N] [--database-url U] [--r
 
 from __future__ import annotations
 
+import statistics
 import time
 from typing import Final
 
@@ -20,6 +21,7 @@ from liq_pipeline.warehouse.payload import COLUMNS
 
 TARGET: Final = 0.60
 PIPELINE: Final = 5_000
+ROUNDS: Final = 5
 KEY: Final = events_key("benchmark")
 
 
@@ -61,13 +63,20 @@ def main() -> None:
         click.echo(f"{options.events:,} events")
         click.echo(f"{'':32}{'bare COPY/s':>14}{'loader/s':>14}{'ratio':>8}{'target':>8}")
         for flavour, url in flavours(database_url):
-            fill(client, options.events)
-            report = loader.drain(url, redis_url, Settings())
-            assert report.new == options.events
-            limit, result = (options.events / seconds for seconds in (bare_copy(url), report.seconds))
-            ratio = result / limit
+            ratios = []
+            for _ in range(ROUNDS):
+                fill(client, options.events)
+                # Without the day's state, in which emptied means dropped by retention.
+                with psycopg.connect(url) as connection:
+                    connection.execute("TRUNCATE liquidations_raw, day_state")
+                report = loader.drain(url, redis_url, Settings())
+                assert report.new == options.events
+                limit, result = (options.events / seconds for seconds in (bare_copy(url), report.seconds))
+                ratios.append(result / limit)
+                click.echo(f"{flavour:32}{limit:>14,.0f}{result:>14,.0f}{result / limit:>8.0%}")
+            ratio = statistics.median(ratios)
             verdict = "met" if ratio >= TARGET else "MISSED"
-            click.echo(f"{flavour:32}{limit:>14,.0f}{result:>14,.0f}{ratio:>8.0%}{TARGET:>8.0%}  {verdict}")
+            click.echo(f"{'median':60}{ratio:>8.0%}{TARGET:>8.0%}  {verdict}")
         client.flushdb()
 
 

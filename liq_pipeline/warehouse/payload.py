@@ -159,10 +159,10 @@ def _numbers(columns: Columns, times: Int64s, ids: Ids) -> list[bytes]:
     rows["id"] = ids
     rows["raw_version"] = 1
     rows["raw_length"] = rows["raw_version"].itemsize + np.fromiter(map(len, columns["raw"]), np.int64, count)
-    data, width = rows.tobytes(), rows.dtype.itemsize
-    stops = np.arange(width, len(data) + width, width)
-    starts = stops - width + absent * (limits.dtype.itemsize - 4)
-    return [data[start:stop] for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
+    pieces: list[bytes] = rows.view(f"V{rows.dtype.itemsize}").tolist()
+    for row in np.flatnonzero(absent).tolist():
+        pieces[row] = pieces[row][limits.dtype.itemsize - 4 :]
+    return pieces
 
 
 def _ids(texts: Sequence[str]) -> Ids:
