@@ -117,7 +117,7 @@ def _show(status: dict[str, Any]) -> None:
         ("Rejected in the last day", "rejected"),
         ("Last materializations", "tables"),
         ("On disk", "storage"),
-        ("Policies of TimescaleDB", "policies"),
+        ("Compression and retention", "policies"),
         ("Stale days", "stale"),
         ("Failing checks", "failing_checks"),
     ):

@@ -170,7 +170,7 @@ def _archive(status: Status, settings: Settings, servers: Servers) -> None:
 
 
 def _dagster(status: Status, settings: Settings, servers: Servers) -> None:
-    from liq_pipeline.dagster_defs.recorded import last_materializations, standing_failures
+    from liq_pipeline.dagster_defs.recorded import last_materializations, last_run, standing_failures
 
     if not os.environ.get("DAGSTER_HOME") and not has_storage(servers.database_url):
         # Asking must not make what it asks about.
@@ -179,6 +179,7 @@ def _dagster(status: Status, settings: Settings, servers: Servers) -> None:
     with dagster_instance(settings, servers) as instance:
         tables = last_materializations(instance)
         failures = standing_failures(instance)
+        dropped = last_run(instance, "retention_job")
     status.tables += [
         {
             "table": item.table,
@@ -188,6 +189,19 @@ def _dagster(status: Status, settings: Settings, servers: Servers) -> None:
         }
         for item in tables
     ]
+    if status.storage and not status.policies:
+        # Plain PostgreSQL has no policies: Dagster drops.
+        at, outcome = dropped or (None, None)
+        status.policies.append(
+            {
+                "table": "all",
+                "does": "retention_job of Dagster",
+                "last_run": _minute(at),
+                "outcome": outcome,
+                "error": None,
+                "next_run": None,
+            }
+        )
     status.failing_checks += [failure._asdict() for failure in failures]
     if failures:
         first = failures[0]

@@ -49,6 +49,14 @@ def standing_failures(instance: dg.DagsterInstance) -> list[StandingFailure]:
     )
 
 
+def last_run(instance: dg.DagsterInstance, job: str) -> tuple[datetime, str] | None:
+    """When the job's last run began, and how it went in Dagster's words; None if there never was one."""
+    records = instance.get_run_records(dg.RunsFilter(job_name=job), limit=1)
+    if not records:
+        return None
+    return records[0].create_timestamp.replace(tzinfo=UTC), records[0].dagster_run.status.value.lower()
+
+
 def _last(instance: dg.DagsterInstance, table: str) -> LastMaterialization:
     entry = instance.get_latest_materialization_event(dg.AssetKey(table))
     materialization = entry.asset_materialization if entry else None

@@ -25,7 +25,7 @@ from liq_pipeline.imports.workers import Work, Workers, work_force
 from liq_pipeline.liquidation import Market
 from liq_pipeline.settings import Settings
 from liq_pipeline.warehouse import contract_sizes, migrate
-from liq_pipeline.warehouse.connection import Connection, connect
+from liq_pipeline.warehouse.connection import LOADER, Connection, connect
 
 _SMALL: Final = 4 * 2**20
 """Bytes on disk that are imported sooner than other processes have started."""
@@ -57,7 +57,7 @@ def import_sources(
     damaged further on is landed up to there, and its report says so.
     """
     migrate.check(database_url)
-    with connect(database_url, autocommit=True) as connection:
+    with connect(database_url, autocommit=True, role=LOADER) as connection:
         reading = Reading(
             format_.name, exchange, market, contract_sizes.known(connection, exchange), Window(settings, now)
         )

@@ -6,14 +6,17 @@ import json
 import os
 import time
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import redis
+from dagster import DagsterInstance, DagsterRunStatus
 
 from liq_pipeline import streams
 from liq_pipeline.cli.dagster_home import has_storage
 from liq_pipeline.cli.status_report import gather
+from liq_pipeline.definitions import defs
 from liq_pipeline.embedded.servers import Servers
 from liq_pipeline.settings import Settings
 from liq_pipeline.warehouse import storage
@@ -136,3 +139,16 @@ def test_what_a_feed_covered_of_the_last_hour_is_read_from_its_stream(
         client.xadd(streams.coverage_key("binance"), span)  # type: ignore[arg-type]
     (feed,) = gather(_settings(dagster_home), Servers(database_url, redis_url)).feeds
     assert 49 < feed["covered_percent"] <= 50
+
+
+def test_on_plain_postgresql_the_job_that_drops_stands_for_the_policies(
+    database_url: str, redis_url: str, dagster_home: str
+) -> None:
+    migrate(database_url, plain=True)
+    servers = Servers(database_url, redis_url)
+    (job,) = gather(_settings(dagster_home), servers).policies
+    assert (job["does"], job["last_run"], job["outcome"]) == ("retention_job of Dagster", None, None)
+    with DagsterInstance.get() as instance:
+        instance.create_run_for_job(defs.resolve_job_def("retention_job"), status=DagsterRunStatus.SUCCESS)
+    (job,) = gather(_settings(dagster_home), servers).policies
+    assert job["last_run"].startswith(f"{datetime.now(UTC):%Y-%m}") and job["outcome"] == "success"
