@@ -80,7 +80,12 @@ class Rereader:
 
     def _frame(self, row: Stored, market: Market) -> Record:
         adapter = exchanges.adapter(feed_of(row.exchange, market))
-        parsed = adapter.parse(row.data, self._instruments(row.exchange), ordinal=row.ordinal)
+        instruments = self._instruments(row.exchange)
+        try:
+            parsed = adapter.parse(row.data, instruments, ordinal=row.ordinal)
+        except Exception as error:
+            # As while collecting: a parser with a defect keeps the frame for the day it is mended, and stops nothing.
+            return Record((), [Rejection(f"the parser failed: {type(error).__name__}: {error}", row.data)])
         entries = [Entry(item.liquidation, row.received_at, row.source, item.raw) for item in parsed.landed]
         if parsed.kind in (FrameKind.INVALID, FrameKind.REFUSED):
             return Record((), parsed.rejections)

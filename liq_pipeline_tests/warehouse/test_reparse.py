@@ -246,6 +246,26 @@ def test_a_row_that_todays_parser_rejects_is_kept_with_its_reason_and_comes_back
     assert query(warehouse_url, "SELECT id FROM frames_rejected") == []
 
 
+def test_a_parser_with_a_defect_stops_nothing_and_loses_nothing(
+    warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(warehouse_url, entries("bybit", BYBIT_TWINS) + entries("binance", BINANCE))
+    reject(warehouse_url, wire.bybit(wire.bybit_row(T=1791565600993)), "bybit")
+    before = raw(warehouse_url)
+    with monkeypatch.context() as patch:
+        patch.setattr(bybit, "from_row", _breaks)
+        report = again(warehouse_url)
+    assert (report.days[DAY].rejected, report.recovered, len(raw(warehouse_url))) == (2, 0, 1)
+    reasons = query(warehouse_url, "SELECT reason FROM frames_rejected WHERE stream_id LIKE 'liquidations_raw/%'")
+    assert reasons == [("the parser failed: RuntimeError: a defect",)] * 2
+    assert again(warehouse_url).recovered == 3
+    assert [row for row in raw(warehouse_url) if row in before] == before
+
+
+def _breaks(*_: object, **__: object) -> Liquidation:
+    raise RuntimeError("a defect")
+
+
 def _refuses(*_: object, **__: object) -> Liquidation:
     raise InvalidLiquidationError("no longer understood")
 
