@@ -71,6 +71,19 @@ def test_a_moved_database_has_the_schema_of_one_made_on_timescaledb(plain_url: s
     assert query(plain_url, "SELECT count(*) FROM schema_version WHERE skipped") == [(0,)]
 
 
+def test_a_day_whose_rows_all_moved_away_is_not_taken_for_dropped(plain_url: str) -> None:
+    query(plain_url, "INSERT INTO day_state (day, raw_version) VALUES ('2025-11-30', 2)")
+    query(
+        plain_url,
+        "INSERT INTO day_state (day, raw_version, events_dropped_at) VALUES ('2025-11-29', 2, now())",
+    )
+    before = contents(plain_url)
+    moving.to_timescaledb(plain_url)
+    assert contents(plain_url) == before
+    missing = "SELECT day::text FROM day_state WHERE events_are_missing(day) ORDER BY day"
+    assert query(plain_url, missing) == [("2025-11-29",)]
+
+
 def test_moving_twice_changes_nothing_more(plain_url: str) -> None:
     moving.to_timescaledb(plain_url)
     before = contents(plain_url)
