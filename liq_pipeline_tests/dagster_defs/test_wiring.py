@@ -16,6 +16,7 @@ from liq_pipeline.dagster_defs.materialize import materialize_day
 from liq_pipeline.dagster_defs.recorded import last_materializations, standing_failures
 from liq_pipeline.dagster_defs.resources import Line
 from liq_pipeline.dagster_defs.sensors import collector_sensor, stale_days
+from liq_pipeline.definitions import defs
 from liq_pipeline.warehouse import loader
 from liq_pipeline.warehouse.connection import connect
 from liq_pipeline_tests.dagster_defs.test_definitions import TABLES
@@ -70,6 +71,22 @@ def test_one_run_moves_a_day_from_redis_to_every_table_and_records_all_of_it(
     assert recorded.tags["dagster/partition"] == str(DAY)
     assert {item.day for item in last_materializations(instance)} == {str(DAY)}
     assert standing_failures(instance) == []
+
+
+def test_the_daily_job_drops_what_settings_no_longer_keep(
+    line: tuple[str, str], instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database_url, redis_url = line
+    add(redis_url, _burst())
+    assert materialize_day(instance, DAY).success
+    monkeypatch.setenv("LIQ_RETENTION_DAYS", "1")
+    monkeypatch.setenv("LIQ_ROLLUP_RETENTION_DAYS", "0")
+    assert defs.resolve_job_def("retention_job").execute_in_process(instance=instance).success
+    assert query(database_url, "SELECT count(*) FROM liquidations_raw") == [(0,)]
+    assert query(database_url, "SELECT sum(event_count) FROM liquidations_hourly") == [(8,)]
+    monkeypatch.setenv("LIQ_RETENTION_DAYS", "0")
+    refused = materialize_day(instance, DAY, force=True)
+    assert not refused.success and "were dropped by retention" in refused.failures[0]
 
 
 def test_entries_that_somebody_else_deleted_are_an_error_in_the_log(
