@@ -31,12 +31,14 @@ DAY_START = 1_765_324_800_000
 DAY_MS = 86_400_000
 
 
-def arguments(description: str | None, events: int) -> argparse.Namespace:
-    """The options all of them have."""
+def arguments(description: str | None, events: int, **switches: str) -> argparse.Namespace:
+    """The options all of them have, and ``switches`` of one's own with their help."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=events)
     parser.add_argument("--database-url", help="a PostgreSQL to make databases on (default: an embedded one)")
     parser.add_argument("--redis-url", help="a Redis whose logical database is emptied (default: an embedded one)")
+    for name, text in switches.items():
+        parser.add_argument(f"--{name}", action="store_true", help=text)
     return parser.parse_args()
 
 
