@@ -6,41 +6,20 @@ their names. It is small and picklable, so that processes can share the work of 
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import io
 import os
-import stat
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
 from liq_pipeline.errors import ImportRefusedError
+from liq_pipeline.imports import packed
 from liq_pipeline.imports.formats import FORMATS
 from liq_pipeline.imports.record import Format
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
-_BUFFER: Final = 2**20
-_HEAD: Final = 4096
-_GZIP: Final = b"\x1f\x8b"
-_ZIP: Final = b"PK\x03\x04"
-_EMPTY_ZIP: Final = b"PK\x05\x06"
-_MAGIC: Final = {
-    _GZIP: "gzip-compressed",
-    _ZIP: "a zip archive",
-    b"\x28\xb5\x2f\xfd": "zstd-compressed",
-    b"\xfd7zXZ\x00": "xz-compressed",
-    b"BZh": "bzip2-compressed",
-    b"PAR1": "a Parquet file",
-    b"SQLite format 3\x00": "an SQLite database",
-}
 _PACKINGS: Final = ("", ".gz")
 _CHECKSUM: Final = ".CHECKSUM"
 """Beside a file of Binance's archive, with its SHA-256: ``<64 hexadecimal digits>  <name>``."""
@@ -49,7 +28,7 @@ _CHECKSUM: Final = ".CHECKSUM"
 class Opened:
     """An open source. ``file`` is its text as bytes, buffered, and can be read once from the start."""
 
-    def __init__(self, file: BinaryIO, raw: _Counted, before: int, size: int) -> None:
+    def __init__(self, file: BinaryIO, raw: packed.Counted, before: int, size: int) -> None:
         self.file = file
         self._raw = raw
         self._before = before
@@ -80,15 +59,15 @@ class Source:
         Raises ImportRefusedError, with the fix, for what is no text and, while it is read, for a damaged archive.
         """
         with ExitStack() as stack:
-            raw = stack.enter_context(_open(self.path))
-            packed: BinaryIO = stack.enter_context(io.BufferedReader(raw, _BUFFER))
+            raw = stack.enter_context(packed.open_file(self.path))
+            file = stack.enter_context(packed.buffered(raw))
             before = 0
             if self.member is not None:
-                archive = stack.enter_context(_archive(self.path, packed))
+                archive = stack.enter_context(packed.open_zip(self.path, file))
                 # What was read until now is the zip's directory at its end.
                 before = raw.count
-                packed = _buffered(self.name, stack.enter_context(_member(self, archive)))
-            yield Opened(_text(self.name, packed), raw, before, self.size)
+                file = stack.enter_context(packed.open_member(self.path, self.member, archive))
+            yield Opened(packed.open_text(self.name, file), raw, before, self.size)
 
     def digest(self) -> str:
         """What the source holds, in hexadecimal: another copy of the same file has the same, whatever its name."""
@@ -100,7 +79,7 @@ class Source:
         beside = self.path.with_name(self.path.name + _CHECKSUM)
         try:
             with beside.open(encoding="ascii", errors="replace") as file:
-                words = file.read(_HEAD).split()
+                words = file.read(4096).split()
         except FileNotFoundError:
             return
         except OSError as error:
@@ -170,10 +149,10 @@ def _wanted(name: str, endings: tuple[str, ...]) -> bool:
 
 
 def _sources_in(path: Path, format_: Format | None) -> list[Source]:
-    with _open(path) as raw, io.BufferedReader(raw) as file:
-        if not _peek(str(path), file).startswith((_ZIP, _EMPTY_ZIP)):
+    with packed.open_file(path) as raw, packed.buffered(raw) as file:
+        if not packed.is_zip(path, file):
             return [Source(path, os.fstat(raw.fileno()).st_size)]
-        with _archive(path, file) as archive:
+        with packed.open_zip(path, file) as archive:
             members = [info for info in archive.infolist() if not info.is_dir() and not _is_hidden(info.filename)]
     if len(members) > 1:
         suffixes = _suffixes(format_)
@@ -186,105 +165,6 @@ def _sources_in(path: Path, format_: Format | None) -> list[Source]:
 
 def _is_hidden(member: str) -> bool:
     return any(part.startswith((".", "__MACOSX")) for part in member.split("/"))
-
-
-class _Counted(io.FileIO):
-    """A file that counts the bytes read from it, so that progress is known beneath any packing."""
-
-    count = 0
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        size = super().readinto(buffer)
-        self.count += size or 0
-        return size
-
-
-def _open(path: Path) -> _Counted:
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise ImportRefusedError(f"{path} is a directory; name one file in it")
-        if not stat.S_ISREG(mode):
-            # A pipe would be waited for, and cannot be read twice.
-            raise ImportRefusedError(f"{path} is a pipe or device; write what comes from it to a file first")
-        return _Counted(path)
-    except FileNotFoundError:
-        raise ImportRefusedError(f"{path} does not exist; name the file to import") from None
-    except OSError as error:
-        raise ImportRefusedError(f"{path} cannot be read: {error.strerror}; check its permissions") from None
-
-
-def _archive(path: Path, file: BinaryIO) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise ImportRefusedError(f"{path} is damaged: {error}; download it again") from None
-
-
-def _member(source: Source, archive: zipfile.ZipFile) -> BinaryIO:
-    assert source.member is not None
-    try:
-        return cast(BinaryIO, archive.open(source.member))
-    except KeyError:
-        raise ImportRefusedError(f"{source.path} no longer holds {source.member}; import it again") from None
-    except RuntimeError:
-        raise ImportRefusedError(f"{source.name} is encrypted; unpack it first") from None
-    except NotImplementedError as error:
-        raise ImportRefusedError(f"{source.name} cannot be unpacked: {error}; unpack it first") from None
-    except (zipfile.BadZipFile, OSError) as error:
-        raise ImportRefusedError(f"{source.name} is damaged: {error}; download it again") from None
-
-
-class _Unpacked(io.RawIOBase):
-    """What a decompressor gives; damage is said in words that name the file."""
-
-    def __init__(self, name: str, stream: BinaryIO) -> None:
-        self._name = name
-        self._stream = stream
-        self._count = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        view = memoryview(buffer).cast("B")
-        try:
-            data = self._stream.read(len(view))
-        except (EOFError, zlib.error, zipfile.BadZipFile, OSError) as error:
-            raise ImportRefusedError(
-                f"{self._name} is damaged after {self._count:,} bytes of text: {error}; download it again"
-            ) from None
-        view[: len(data)] = data
-        self._count += len(data)
-        return len(data)
-
-
-def _buffered(name: str, stream: BinaryIO) -> BinaryIO:
-    return io.BufferedReader(_Unpacked(name, stream), _BUFFER)
-
-
-def _text(name: str, packed: BinaryIO) -> BinaryIO:
-    """The text in a file that may be compressed; raises ImportRefusedError, with the fix, for what holds none."""
-    head = _peek(name, packed)
-    if head.startswith(_GZIP):
-        packed = _buffered(name, cast(BinaryIO, gzip.GzipFile(fileobj=packed)))
-        head = _peek(name, packed)
-    kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
-    if kind is None and head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        kind = "UTF-16 text"
-    if kind is None and head.count(b"\0") > len(head) // 10:
-        kind = "binary"
-    if kind is not None:
-        raise ImportRefusedError(f"{name} is {kind}; unpack or convert it to plain UTF-8 text first")
-    return packed
-
-
-def _peek(name: str, file: BinaryIO) -> bytes:
-    assert isinstance(file, io.BufferedReader)
-    try:
-        return file.peek(_HEAD)[:_HEAD]
-    except OSError as error:
-        raise ImportRefusedError(f"{name} cannot be read: {error.strerror}; name a regular file") from None
 
 
 def _sha256_of(path: Path) -> str:
