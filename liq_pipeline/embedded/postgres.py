@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import psutil
 import psycopg
 from psycopg import sql
 
 from liq_pipeline.embedded import process
-from liq_pipeline.embedded.account import Account, server_account
 from liq_pipeline.embedded.binaries import Binaries, postgres_binaries
+from liq_pipeline.embedded.server import Server
 from liq_pipeline.errors import ServerError
 
 _USER: Final = "liq"
@@ -23,33 +23,13 @@ _SETTINGS_FILE: Final = "liq.conf"
 
 
 @dataclass
-class Postgres:
-    """A cluster in ``directory`` (its data, password, port and the record of its binaries).
+class Postgres(Server):
+    """A cluster; ``durable=False`` may lose or damage it in a power cut."""
 
-    ``durable=False`` trades safety after a power cut for speed: for tests. ``with_parent=False`` lets the server
-    outlive this process.
-    """
-
-    directory: Path
-    log: Path
-    mode: Literal["auto", "wheel"] = "auto"
-    durable: bool = True
-    with_parent: bool = True
-    account: Account = field(default_factory=server_account)
-    binaries: Binaries = field(init=False)
-    name: str = field(init=False, default="PostgreSQL")
-    port: int = field(init=False, default=0)
-    password: str = field(init=False, default="")
-    server: psutil.Process | None = field(init=False, default=None)
-
-    def __post_init__(self) -> None:
-        self.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-        self.binaries = postgres_binaries(self.directory, self.mode, self.account)
-        self.password = process.kept_secret(self.directory / "password")
-
-    @property
-    def data(self) -> Path:
-        return self.directory / "data"
+    name = "PostgreSQL"
+    # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for clients to leave.
+    _stop_signal = signal.SIGINT
+    _stop_seconds = 30
 
     @property
     def has_timescaledb(self) -> bool:
@@ -64,14 +44,7 @@ class Postgres:
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://{_USER}:{self.password}@127.0.0.1:{self.port}/{database}"
 
-    def running(self) -> bool:
-        return process.alive(self.server)
-
     def start(self) -> None:
-        """Make the cluster if there is none and start it; returns when it answers.
-
-        Raises ServerError with the end of the server's log when it does not come up within a minute.
-        """
         if not (self.data / "PG_VERSION").exists():
             self._initialise()
         self._clear_leftovers()
@@ -92,16 +65,7 @@ class Postgres:
                 raise ServerError(f"{self.binaries} in {self.data} does not start: {failure} (log: {self.log})")
             time.sleep(0.3)
 
-    def stop(self) -> None:
-        """Stop the server: sessions are cut off, everything committed is written. Without effect if it is down."""
-        if self.running():
-            assert self.server is not None
-            # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for clients to leave.
-            process.stop([self.server], signal.SIGINT, grace=30)
-        self.server = None
-
     def adopt(self) -> bool:
-        """Take over the server another process left running on this data; whether there was one that answers."""
         with contextlib.suppress(OSError, ValueError, IndexError, psutil.NoSuchProcess):
             lines = (self.data / "postmaster.pid").read_text().split("\n")
             server = psutil.Process(int(lines[0]))
@@ -117,6 +81,9 @@ class Postgres:
             contextlib.suppress(psycopg.errors.DuplicateDatabase),
         ):
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+    def _find_binaries(self) -> Binaries:
+        return postgres_binaries(self.directory, self.mode, self.account)
 
     def _initialise(self) -> None:
         if self.data.exists() and any(self.data.iterdir()):
@@ -189,22 +156,7 @@ class Postgres:
             end_with=signal.SIGINT if self.with_parent else None,
         )
 
-    def _wait_until_ready(self, deadline: float) -> str | None:
-        failure: str | None = "it was given no time"
-        while time.monotonic() < deadline:
-            if not self.running():
-                return process.tail(self.log)
-            failure = self._answer()
-            if failure is None:
-                return None
-            if "password authentication" in failure:
-                return f"{failure}; {self.directory / 'password'} is not this cluster's"
-            time.sleep(0.03)
-        self.stop()
-        return failure
-
     def _answer(self) -> str | None:
-        """None if the server lets us in, otherwise what it said."""
         try:
             psycopg.connect(self.url(), connect_timeout=5).close()
         except psycopg.OperationalError as error:

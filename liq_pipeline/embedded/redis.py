@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import psutil
 import redis
@@ -15,50 +14,23 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from liq_pipeline.embedded import process
-from liq_pipeline.embedded.account import Account, server_account
 from liq_pipeline.embedded.binaries import OLDEST_REDIS, Binaries, redis_binaries, redis_program
+from liq_pipeline.embedded.server import Server
 from liq_pipeline.errors import ServerError
 
 
 @dataclass
-class Redis:
-    """A server with its data, password, port and the record of its binaries in ``directory``.
+class Redis(Server):
+    """A server durable to the second; ``durable=False`` writes nothing to disk."""
 
-    ``durable=False`` writes nothing to disk: for tests. ``with_parent=False`` lets it outlive this process.
-    """
-
-    directory: Path
-    log: Path
-    mode: Literal["auto", "wheel"] = "auto"
-    durable: bool = True
-    with_parent: bool = True
-    account: Account = field(default_factory=server_account)
-    binaries: Binaries = field(init=False)
-    name: str = field(init=False, default="Redis")
-    port: int = field(init=False, default=0)
-    password: str = field(init=False, default="")
-    server: psutil.Process | None = field(init=False, default=None)
-
-    def __post_init__(self) -> None:
-        self.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-        self.binaries = redis_binaries(self.directory, self.mode, self.account)
-        self.password = process.kept_secret(self.directory / "password")
-
-    @property
-    def data(self) -> Path:
-        return self.directory / "data"
+    name = "Redis"
+    _stop_signal = signal.SIGTERM
+    _stop_seconds = 20
 
     def url(self, database: int = 1) -> str:
         return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
 
-    def running(self) -> bool:
-        return process.alive(self.server)
-
     def start(self) -> None:
-        """Start the server; returns when it has read its data and answers.
-
-        Raises ServerError with the end of its log when it does not come up within a minute.
-        """
         self.account.folder(self.data)
         process.stop(process.in_folder(self.data), grace=15)
         deadline = time.monotonic() + 60
@@ -72,20 +44,15 @@ class Redis:
                 raise ServerError(f"{self.binaries} in {self.data} does not start: {failure} (log: {self.log})")
             time.sleep(0.3)
 
-    def stop(self) -> None:
-        """Stop the server, its data written. Without effect if it is down."""
-        if self.running():
-            assert self.server is not None
-            process.stop([self.server], grace=20)
-        self.server = None
-
     def adopt(self) -> bool:
-        """Take over the server another process left running on this data; whether there was one that answers."""
         for server in process.in_folder(self.data):
             with contextlib.suppress(OSError, ValueError):
                 self.server, self.port = server, int((self.directory / "port").read_text())
                 return self._answer() is None
         return False
+
+    def _find_binaries(self) -> Binaries:
+        return redis_binaries(self.directory, self.mode, self.account)
 
     def _launch(self) -> None:
         configuration = self.directory / "redis.conf"
@@ -107,20 +74,7 @@ class Redis:
             end_with=signal.SIGINT if self.with_parent else None,
         )
 
-    def _wait_until_ready(self, deadline: float) -> str | None:
-        failure: str | None = "it was given no time"
-        while time.monotonic() < deadline:
-            if not self.running():
-                return process.tail(self.log)
-            failure = self._answer()
-            if failure is None:
-                return None
-            time.sleep(0.02)
-        self.stop()
-        return failure
-
     def _answer(self) -> str | None:
-        """None if the server lets us in and has loaded its data, otherwise what it said."""
         # The client's own retries wait for seconds; whoever asks here asks again soon.
         client = redis.Redis.from_url(
             self.url(), socket_timeout=5, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0)

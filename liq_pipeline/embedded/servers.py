@@ -17,6 +17,7 @@ from liq_pipeline.embedded.account import account_for
 from liq_pipeline.embedded.home import Home
 from liq_pipeline.embedded.postgres import Postgres
 from liq_pipeline.embedded.redis import Redis
+from liq_pipeline.embedded.server import Server
 from liq_pipeline.errors import ServerError
 from liq_pipeline.settings import Settings
 
@@ -89,7 +90,7 @@ class Embedded:
         for server in reversed(self.ours()):
             server.stop()
 
-    def ours(self) -> list[Postgres | Redis]:
+    def ours(self) -> list[Server]:
         return [server for server in (self.postgres, self.redis) if server is not None]
 
 

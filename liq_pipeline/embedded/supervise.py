@@ -21,8 +21,10 @@ _HEALTHY_SECONDS: Final = 60.0
 class Supervised(Protocol):
     """A server that can be asked, started until it is ready, and stopped."""
 
-    name: str
     server: psutil.Process | None
+
+    @property
+    def name(self) -> str: ...
 
     def running(self) -> bool: ...
 
