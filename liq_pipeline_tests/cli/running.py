@@ -10,12 +10,14 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+import pytest
 
+from liq_pipeline import cli
 from liq_pipeline.embedded import process
 from liq_pipeline.embedded.home import Home
 
@@ -34,6 +36,28 @@ def liq(*arguments: str, cwd: Path = Path("/"), **variables: str) -> subprocess.
     return subprocess.run(
         [LIQ, *arguments], env=environment(**variables), cwd=cwd, capture_output=True, text=True, timeout=120
     )
+
+
+def in_process(monkeypatch: pytest.MonkeyPatch, folder: Path, *command: str, **variables: str) -> Callable[..., int]:
+    """Runs ``liq COMMAND …`` in this process and in ``folder``, and gives its exit code.
+
+    Of the LIQ_* variables there are just those given, a home in the folder, and no limit of retention.
+    """
+    monkeypatch.chdir(folder)
+    for name in [name for name in os.environ if name.startswith("LIQ_")]:
+        monkeypatch.delenv(name)
+    for name, value in {"LIQ_HOME": str(folder / "home"), "LIQ_RETENTION_DAYS": "0", **variables}.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["liq", *command, *map(str, arguments)])
+        try:
+            cli.main()
+        except SystemExit as end:
+            return int(end.code or 0)
+        return 0
+
+    return run
 
 
 @contextlib.contextmanager

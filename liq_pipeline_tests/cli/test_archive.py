@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from liq_pipeline import cli
 from liq_pipeline.archive.landing import import_day
 from liq_pipeline.settings import load_settings
 from liq_pipeline_tests.archive.test_landing import DAY, RECORDING, rows
 from liq_pipeline_tests.archive.test_scan import put
+from liq_pipeline_tests.cli.running import in_process
 
 Liq = Callable[..., int]
 
@@ -22,23 +20,8 @@ Liq = Callable[..., int]
 @pytest.fixture
 def liq(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Liq:
     """Runs `liq archive` with nothing configured but an archive."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("LIQ_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("LIQ_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("LIQ_ARCHIVE_DIR", str(tmp_path / "archive"))
-    monkeypatch.setenv("LIQ_RETENTION_DAYS", "0")
     (tmp_path / "archive").mkdir()
-
-    def run(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["liq", "archive", *arguments])
-        try:
-            cli.main()
-        except SystemExit as end:
-            return int(end.code or 0)
-        return 0
-
-    return run
+    return in_process(monkeypatch, tmp_path, "archive", LIQ_ARCHIVE_DIR=str(tmp_path / "archive"))
 
 
 def _urls(name: str, first: str, last: str, *options: str) -> tuple[str, ...]:

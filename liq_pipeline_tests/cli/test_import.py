@@ -1,5 +1,3 @@
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,9 +5,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from liq_pipeline import cli
 from liq_pipeline.imports import blocks
 from liq_pipeline.imports.file_import import FileImport
+from liq_pipeline_tests.cli.running import in_process
 
 ROW = "BTC,SELL,LIMIT,IOC,1,100,101.5,FILLED,1,1,{time},1"
 
@@ -19,22 +17,7 @@ Liq = Callable[..., int]
 @pytest.fixture
 def liq(warehouse_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Liq:
     """Runs `liq import` with a database and no Redis, which it does without."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("LIQ_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("LIQ_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("LIQ_DATABASE_URL", warehouse_url)
-    monkeypatch.setenv("LIQ_RETENTION_DAYS", "0")
-
-    def run(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["liq", "import", *arguments])
-        try:
-            cli.main()
-        except SystemExit as end:
-            return int(end.code or 0)
-        return 0
-
-    return run
+    return in_process(monkeypatch, tmp_path, "import", LIQ_DATABASE_URL=warehouse_url)
 
 
 def _csv(tmp_path: Path, *lines: str) -> str:

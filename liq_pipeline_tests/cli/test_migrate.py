@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from liq_pipeline import cli
 from liq_pipeline.warehouse.migrate import migrate, required_version
+from liq_pipeline_tests.cli.running import in_process
 from liq_pipeline_tests.warehouse.making import entry, query
 from liq_pipeline_tests.warehouse.test_days import land
 
@@ -20,22 +18,7 @@ Liq = Callable[..., int]
 @pytest.fixture
 def liq(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Liq:
     """Runs `liq migrate` with a database and no Redis."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("LIQ_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("LIQ_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("LIQ_DATABASE_URL", database_url)
-    monkeypatch.setenv("LIQ_RETENTION_DAYS", "0")
-
-    def run(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["liq", "migrate", *arguments])
-        try:
-            cli.main()
-        except SystemExit as end:
-            return int(end.code or 0)
-        return 0
-
-    return run
+    return in_process(monkeypatch, tmp_path, "migrate", LIQ_DATABASE_URL=database_url)
 
 
 def test_it_makes_the_schema_and_says_what_it_is(liq: Liq, capsys: pytest.CaptureFixture[str]) -> None:

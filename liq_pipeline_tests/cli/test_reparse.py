@@ -1,12 +1,10 @@
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from liq_pipeline import cli
+from liq_pipeline_tests.cli.running import in_process
 
 ROW = "BTC,{side},LIMIT,IOC,1,100,101.5,FILLED,1,1,1700000000000,1\n"
 DAY = ("--from", "2023-11-14", "--to", "2023-11-14")
@@ -17,21 +15,7 @@ Liq = Callable[..., int]
 @pytest.fixture
 def liq(warehouse_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Liq:
     """Runs `liq` with a database, which holds one row, and no Redis."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("LIQ_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("LIQ_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("LIQ_DATABASE_URL", warehouse_url)
-    monkeypatch.setenv("LIQ_RETENTION_DAYS", "0")
-
-    def run(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["liq", *arguments])
-        try:
-            cli.main()
-        except SystemExit as end:
-            return int(end.code or 0)
-        return 0
-
+    run = in_process(monkeypatch, tmp_path, LIQ_DATABASE_URL=warehouse_url)
     (tmp_path / "row.csv").write_text(ROW.format(side="SELL"))
     assert run("import", "row.csv", "--exchange", "binance", "--format", "forceorder_csv") == 0
     return run

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,10 +14,10 @@ import psycopg
 import pytest
 import redis
 
-from liq_pipeline import cli, streams
+from liq_pipeline import streams
 from liq_pipeline.embedded.home import Home
 from liq_pipeline.warehouse.migrate import migrate
-from liq_pipeline_tests.cli.running import LIQ, environment, liq, serving, short_lived_home
+from liq_pipeline_tests.cli.running import LIQ, environment, in_process, liq, serving, short_lived_home
 from liq_pipeline_tests.fakes import frames
 from liq_pipeline_tests.replay.making import START, binance, write
 
@@ -38,23 +36,7 @@ def prepared_url(database_url: str) -> str:
 @pytest.fixture
 def replay(prepared_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Replay:
     """Runs `liq replay` in this process, with its own servers."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("LIQ_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("LIQ_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("LIQ_DATABASE_URL", prepared_url)
-    monkeypatch.setenv("LIQ_REDIS_URL", redis_url)
-    monkeypatch.setenv("LIQ_RETENTION_DAYS", "0")
-
-    def run(*arguments: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["liq", "replay", *map(str, arguments)])
-        try:
-            cli.main()
-        except SystemExit as end:
-            return int(end.code or 0)
-        return 0
-
-    return run
+    return in_process(monkeypatch, tmp_path, "replay", LIQ_DATABASE_URL=prepared_url, LIQ_REDIS_URL=redis_url)
 
 
 def landed(redis_url: str, exchange: str = "binance") -> list[int]:
