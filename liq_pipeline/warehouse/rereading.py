@@ -58,14 +58,16 @@ class Rereader:
         return record._replace(entries=[_again(entry, row) for entry in record.entries])
 
     def rejected(self, row: Stored) -> Record:
-        """What a rejected frame or line is today: of the market it is known to be of, or of whichever understands it.
+        """What a rejected frame or line is today: of its feed's market if known, or of any that understands it.
 
         Empty if it is understood and holds nothing to land.
         """
         records = []
-        for market in Market if row.market is None else (row.market,):
+        # A line is kept as rejected once, by the first import of whichever market.
+        imported = row.source.startswith(_IMPORT)
+        for market in Market if row.market is None or imported else (row.market,):
             format_ = _format_of(row)
-            if format_ is None and row.source != _IMPORT + _FRAMES:
+            if format_ is None and not imported:
                 records.append(self._wanted(self._frame(row, market), row, market))
                 continue
             # A line as it was in the file, unless it is a row that was already read once and then refused.
@@ -76,7 +78,9 @@ class Rereader:
                 records.append(record._replace(entries=entries))
         understood = [record for record in records if not record.rejections or record.entries]
         best = max(understood or records, key=lambda record: len(record.entries), default=None)
-        return best or Record(rejections=(Rejection("nothing of today reads it", row.data),))
+        if best is None:
+            return Record(rejections=(Rejection("nothing of today reads it", row.data),))
+        return best._replace(entries=[entry for record in records for entry in record.entries])
 
     def _frame(self, row: Stored, market: Market) -> Record:
         adapter = exchanges.adapter(feed_of(row.exchange, market))

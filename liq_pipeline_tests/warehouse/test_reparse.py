@@ -386,6 +386,21 @@ def test_a_feed_lands_its_own_market_and_both_are_tried_where_the_feed_is_not_kn
     assert [row[5] for row in raw(warehouse_url)] == ["BTCUSD"] * new
 
 
+@pytest.mark.parametrize("first", ["linear", "inverse"])
+def test_a_line_that_imports_of_both_markets_rejected_comes_back_whichever_was_first(
+    warehouse_url: str, first: str
+) -> None:
+    both = wire.okx(
+        wire.okx_listed("BTC-USD-SWAP", wire.okx_detail(sz="5", bkPx="80000")),
+        wire.okx_listed("BTC-USDT-SWAP", wire.OKX_DETAIL),
+    )
+    for frame in (INVERSE, both):
+        reject(warehouse_url, frame, source="import:frames", market=first)
+    report = again(warehouse_url)
+    assert (report.recovered, report.new, report.duplicate) == (2, 2, 1)
+    assert sorted(row[5] for row in raw(warehouse_url)) == ["BTCUSD", "BTCUSDT"]
+
+
 def test_symbols_that_are_not_collected_do_not_land_by_the_back_door(warehouse_url: str) -> None:
     reject(warehouse_url, BINANCE, "binance")
     reject(warehouse_url, BINANCE, "binance", "replay")
