@@ -35,7 +35,7 @@ def test_an_entry_survives_the_stream_unchanged() -> None:
 def test_many_entries_are_read_as_each_of_them() -> None:
     others = FIELDS | {b"received_at": b"7", b"raw": b"{}"}
     flats = [[part for pair in fields.items() for part in pair] for fields in (FIELDS, others)]
-    assert decode_entries(flats) == [decode_entry(FIELDS), decode_entry(others)]
+    assert list(map(Entry, *decode_entries(flats))) == [decode_entry(FIELDS), decode_entry(others)]
 
 
 @pytest.mark.parametrize(

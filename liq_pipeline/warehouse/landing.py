@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, NamedTuple
@@ -13,7 +13,7 @@ import numpy as np
 import psycopg
 from psycopg import errors
 
-from liq_pipeline.streams import Entry
+from liq_pipeline.streams import Entries, Entry, transposed
 from liq_pipeline.warehouse import locks, retention, unmatched
 from liq_pipeline.warehouse.connection import Connection
 from liq_pipeline.warehouse.payload import (
@@ -23,6 +23,7 @@ from liq_pipeline.warehouse.payload import (
     Columns,
     Encoded,
     Int64s,
+    Label,
     columns_of,
     encode,
     joined,
@@ -31,6 +32,8 @@ from liq_pipeline.warehouse.present import present
 from liq_pipeline.warehouse.unmatched import ContractDay
 
 _DAY_MS: Final = 86_400_000
+_DAYS: Final = 10_000_000
+"""More days than there are until the year 9999."""
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _REFUSED: Final = (
     # What a row's own values can cause, here while encoding or in PostgreSQL: the others are not the row's fault.
@@ -102,7 +105,12 @@ def prepare(entries: Iterable[Entry], *, matched: bool = True) -> Rows:
 
     ``matched`` is False for entries that lack a field of the identity.
     """
-    columns = columns_of(list(entries))
+    return prepare_columns(transposed(entries), matched=matched)
+
+
+def prepare_columns(entries: Entries, *, matched: bool = True) -> Rows:
+    """As ``prepare``."""
+    columns = columns_of(entries)
     given = len(columns["raw"])
     places: Sequence[int] = range(given)
     if len(set(columns["event_id"])) < given:
@@ -111,27 +119,28 @@ def prepare(entries: Iterable[Entry], *, matched: bool = True) -> Rows:
             first.setdefault(key, place)
         places, columns = _chosen(places, columns, list(first.values()))
     refused: list[Refused] = []
-    encoded = joined(_encoded(places, columns, refused))
+    parts = _encoded(places, columns, refused)
+    encoded = joined([part for part, _ in parts])
     if refused:
         unfit = {place for place, _ in refused}
         places, columns = _chosen(places, columns, [n for n, place in enumerate(places) if place not in unfit])
-    numbers = _Numbered()
-    keys = zip(
-        *(map(str.__str__, columns[name]) for name in ("exchange", "contract", "source")),
-        (encoded.times // _DAY_MS).tolist(),
-        strict=True,
-    )
-    which = np.fromiter(map(numbers.__getitem__, keys), np.int64, len(places))
-    contract_days = [ContractDay(exchange, contract, _date(day), source) for exchange, contract, source, day in numbers]
+    contract_days, which = _contract_days(encoded.times, [label for _, labels in parts for label in labels])
     return Rows(given, matched, encoded, np.array(places, np.int64), contract_days, which, sorted(refused))
 
 
-class _Numbered(dict[tuple[str, str, str, int], int]):
-    """Keys in the order they are first asked for, and their number in it."""
-
-    def __missing__(self, key: tuple[str, str, str, int]) -> int:
-        self[key] = number = len(self)
-        return number
+def _contract_days(times: Int64s, of: Sequence[Label]) -> tuple[list[ContractDay], Int64s]:
+    """What rows are of, and per row its place among that."""
+    numbers: dict[Label, int] = {label: number for number, label in enumerate(dict.fromkeys(of))}
+    labels, days = list(numbers), times // _DAY_MS
+    keys, which = np.unique(
+        np.fromiter(map(numbers.__getitem__, of), np.int64, len(of)) * _DAYS + days, return_inverse=True
+    )
+    found = [
+        ContractDay(label.exchange, label.contract, _date(day), label.source)
+        for label, day in ((labels[key // _DAYS], key % _DAYS) for key in keys.tolist())
+    ]
+    places = {each: place for place, each in enumerate(dict.fromkeys(found))}
+    return list(places), np.array([places[each] for each in found], np.int64)[which]
 
 
 def insert_rows(connection: Connection, entries: Iterable[Entry], *, matched: bool = True) -> InsertReport:
@@ -143,15 +152,10 @@ def insert_rows(connection: Connection, entries: Iterable[Entry], *, matched: bo
     return insert_prepared(connection, prepare(entries, matched=matched))
 
 
-def insert_prepared(
-    connection: Connection, rows: Rows, *, meanwhile: Callable[[], None] = lambda: None
-) -> InsertReport:
-    """As ``insert_rows``, of what ``prepare`` made.
-
-    ``meanwhile`` is called, where there are new rows, once PostgreSQL has them to work on; it must not raise.
-    """
+def insert_prepared(connection: Connection, rows: Rows) -> InsertReport:
+    """As ``insert_rows``, of what ``prepare`` made."""
     lock_landing(connection)
-    report = _land(connection, rows, _REAL, meanwhile)
+    report = _land(connection, rows, _REAL)
     raise_versions(connection, report.days)
     return report
 
@@ -173,7 +177,7 @@ def count_new(connection: Connection, rows: Rows) -> InsertReport:
     with connection.transaction():
         for statement in _PRETEND:
             connection.execute(statement)
-        report = _land(connection, rows, _PRETENDED, lambda: None)
+        report = _land(connection, rows, _PRETENDED)
         connection.execute(_REMEMBER)
         connection.execute("TRUNCATE pretended_rows")
     return report
@@ -193,12 +197,12 @@ _PRETENDED: Final = _Target(
 )
 
 
-def _land(connection: Connection, rows: Rows, target: _Target, meanwhile: Callable[[], None]) -> InsertReport:
+def _land(connection: Connection, rows: Rows, target: _Target) -> InsertReport:
     report = InsertReport(refused=list(rows.refused))
     wanted = _allowed(connection, rows, target, report)
     for table in target.keys:
         wanted = wanted[~present(connection, table, rows.encoded.times[wanted], rows.encoded.ids[wanted])]
-    landed = _copy(connection, rows, wanted, target.rows, report, meanwhile)
+    landed = _copy(connection, rows, wanted, target.rows, report)
     days, counts = np.unique(rows.encoded.times[landed] // _DAY_MS, return_counts=True)
     report.days = Counter({_date(day): count for day, count in zip(days.tolist(), counts.tolist(), strict=True)})
     if not rows.matched:
@@ -226,14 +230,7 @@ def _allowed(connection: Connection, rows: Rows, target: _Target, report: Insert
     return np.flatnonzero(may)
 
 
-def _copy(
-    connection: Connection,
-    rows: Rows,
-    wanted: Int64s,
-    table: str,
-    report: InsertReport,
-    meanwhile: Callable[[], None] = lambda: None,
-) -> Int64s:
+def _copy(connection: Connection, rows: Rows, wanted: Int64s, table: str, report: InsertReport) -> Int64s:
     """The rows that could be stored, halving what PostgreSQL refuses until the culprits are alone."""
     if not len(wanted):
         return wanted
@@ -243,7 +240,6 @@ def _copy(
             for part in rows.encoded.parts(wanted):
                 copy.write(part)
             copy.write(TRAILER)
-            meanwhile()
     except _REFUSED as error:
         if len(wanted) > 1:
             halves = np.array_split(wanted, 2)
@@ -253,7 +249,7 @@ def _copy(
     return wanted
 
 
-def _encoded(places: Sequence[int], columns: Columns, refused: list[Refused]) -> list[Encoded]:
+def _encoded(places: Sequence[int], columns: Columns, refused: list[Refused]) -> list[tuple[Encoded, list[Label]]]:
     """The rows that can be encoded, halving the others until the culprits are alone."""
     try:
         return [encode(columns)]
@@ -264,9 +260,9 @@ def _encoded(places: Sequence[int], columns: Columns, refused: list[Refused]) ->
     middle = len(places) // 2
     halves = (slice(None, middle), slice(middle, None))
     return [
-        encoded
+        part
         for half in halves
-        for encoded in _encoded(places[half], {name: column[half] for name, column in columns.items()}, refused)
+        for part in _encoded(places[half], {name: column[half] for name, column in columns.items()}, refused)
     ]
 
 

@@ -1,17 +1,18 @@
 """From the streams of the landing zone to ``liquidations_raw`` and ``frames_rejected``, exactly once.
 
 Read, commit, say so to Redis, in this order: a crash between any two repeats work, and repeated rows are recognised.
-One loader runs at a time. While PostgreSQL takes one batch, the next is decoded and encoded, and Redis answers the one
-after it. All in one thread: threads that share Python made PostgreSQL wait for it at every step of a transaction.
+One loader runs at a time. While PostgreSQL takes one batch, another thread decodes and encodes the next, and Redis
+answers the one after it.
 """
 
 from __future__ import annotations
 
 import gc
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -22,15 +23,16 @@ import redis
 
 from liq_pipeline.liquidation import Source
 from liq_pipeline.settings import Settings
-from liq_pipeline.streams import REJECTED, Entry, decode_entries, decode_entry
+from liq_pipeline.streams import REJECTED, decode_entries, decode_entry, transposed
 from liq_pipeline.warehouse import backlog, contract_sizes, locks, rejected
 from liq_pipeline.warehouse.connection import LOADER, Connection, connect
-from liq_pipeline.warehouse.landing import InsertReport, Refused, Rows, insert_prepared, insert_rows, prepare
+from liq_pipeline.warehouse.landing import InsertReport, Refused, Rows, insert_prepared, insert_rows, prepare_columns
 from liq_pipeline.warehouse.rejected import RejectedFrame
 
 __all__ = ["DrainReport", "InsertReport", "Refused", "drain", "insert_rows"]
 
 _HOUR_MS: Final = 3_600_000
+_SWITCH_SECONDS: Final = 0.0001
 _UNDECODABLE: Final = (msgspec.DecodeError, KeyError, ValueError)
 
 
@@ -54,12 +56,11 @@ class DrainReport:
 
 @dataclass
 class _Batch:
-    """What was read from one stream: rows to be, the entries they came from, and what is none."""
+    """What was read from one stream: rows to be, the items they came from, and what is none."""
 
     items: list[backlog.Item]
-    sources: list[bytes] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
-    rows: Rows = field(init=False)
+    sources: list[backlog.Item] = field(default_factory=list)
+    rows: Rows | None = None
     rejections: list[RejectedFrame] = field(default_factory=list)
 
 
@@ -71,7 +72,7 @@ def drain(database_url: str, redis_url: str, settings: Settings, until: int | No
     """
     started = time.monotonic()
     with (
-        _no_garbage_collection(),
+        _tuned(),
         backlog.open_redis(redis_url) as client,
         connect(database_url, autocommit=True, role=LOADER) as connection,
         locks.session_lock(connection, locks.LOADER),
@@ -91,47 +92,33 @@ def drain(database_url: str, redis_url: str, settings: Settings, until: int | No
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Batches are hundreds of thousands of small objects without cycles: looking for cycles in them took a third
-    of the loader's time."""
-    was_enabled = gc.isenabled()
+def _tuned() -> Iterator[None]:
+    """Python's settings for the time of a run.
+
+    Batches are hundreds of thousands of small objects without cycles: looking for cycles in them took a third of the
+    loader's time. And the thread that PostgreSQL keeps waiting hundreds of times a batch would, each time, get Python
+    back from the other one after 5 ms only.
+    """
+    was_enabled, interval = gc.isenabled(), sys.getswitchinterval()
     gc.disable()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         yield
     finally:
+        sys.setswitchinterval(interval)
         if was_enabled:
             gc.enable()
 
 
 def _drain_stream(connection: Connection, client: redis.Redis, key: str, report: DrainReport) -> None:
-    with closing(backlog.uncommitted(client, key, report.until_ms)) as read:
-        upcoming = _Upcoming(_batches(read, key))
-        while (batch := upcoming.take()) is not None:
-            landed = _commit(connection, key, batch, upcoming.make)
+    with closing(backlog.uncommitted(client, key, report.until_ms)) as read, ThreadPoolExecutor(1) as preparing:
+        batches = _batches(read, key)
+        upcoming = preparing.submit(next, batches, None)
+        while (batch := upcoming.result()) is not None:
+            upcoming = preparing.submit(next, batches, None)
+            landed = _commit(connection, key, batch)
             backlog.commit(client, key, batch.items)
             _add(report, key, batch, landed)
-
-
-class _Upcoming:
-    """The next batch, which can be made before it is taken; what goes wrong then is raised when it is taken."""
-
-    def __init__(self, batches: Iterator[_Batch]) -> None:
-        self._batches = batches
-        self._made: Future[_Batch | None] | None = None
-
-    def make(self) -> None:
-        if self._made is None:
-            self._made = Future()
-            try:
-                self._made.set_result(next(self._batches, None))
-            except Exception as error:
-                self._made.set_exception(error)
-
-    def take(self) -> _Batch | None:
-        self.make()
-        assert self._made is not None
-        made, self._made = self._made, None
-        return made.result()
 
 
 def _add(report: DrainReport, key: str, batch: _Batch, landed: InsertReport) -> None:
@@ -151,38 +138,42 @@ def _batches(read: Iterator[list[backlog.Item]], key: str) -> Iterator[_Batch]:
             batch.rejections = [_rejected_frame(key, item.id, item.fields) for item in items]
         else:
             _decode(key, batch)
-        batch.rows = prepare(batch.entries)
         yield batch
 
 
 def _decode(key: str, batch: _Batch) -> None:
-    """The batch's entries; those that are none are rejections."""
+    """Make the batch's rows; items that are no entries are rejections."""
     try:
-        batch.entries = decode_entries([item.flat for item in batch.items])
-        batch.sources = [item.id for item in batch.items]
+        entries = decode_entries([item.flat for item in batch.items])
+        batch.sources = batch.items
     except _UNDECODABLE:
+        decoded = []
         for item in batch.items:
             try:
-                batch.entries.append(decode_entry(item.fields))
-                batch.sources.append(item.id)
+                decoded.append(decode_entry(item.fields))
+                batch.sources.append(item)
             except _UNDECODABLE as error:
                 batch.rejections.append(_undecodable(key, item.id, item.fields, error))
+        entries = transposed(decoded)
+    if batch.sources:
+        batch.rows = prepare_columns(entries)
 
 
-def _commit(connection: Connection, key: str, batch: _Batch, meanwhile: Callable[[], None]) -> InsertReport:
+def _commit(connection: Connection, key: str, batch: _Batch) -> InsertReport:
     with connection.transaction():
         landed = InsertReport()
-        if batch.entries:
-            landed = insert_prepared(connection, batch.rows, meanwhile=meanwhile)
+        if batch.rows:
+            landed = insert_prepared(connection, batch.rows)
         for position, reason in sorted(landed.refused + landed.conflicts):
-            batch.rejections.append(_refused_entry(key, batch.sources[position], batch.entries[position], reason))
+            batch.rejections.append(_refused_entry(key, batch.sources[position], reason))
         rejected.record(connection, batch.rejections)
     return landed
 
 
-def _refused_entry(key: str, entry_id: bytes, entry: Entry, reason: str) -> RejectedFrame:
+def _refused_entry(key: str, item: backlog.Item, reason: str) -> RejectedFrame:
+    entry = decode_entry(item.fields)
     event = entry.liquidation
-    row = _rejection(key, entry_id, entry.received_at, event.exchange.encode(), reason, entry.raw)
+    row = _rejection(key, item.id, entry.received_at, event.exchange.encode(), reason, entry.raw)
     contract = rejected.text(event.contract.encode(errors="backslashreplace"))
     # An ordinal that no row can have is no part of any.
     ordinal = event.ordinal if 0 <= event.ordinal < 2**15 else 0

@@ -8,6 +8,7 @@ its base-10000 digits a whole column at a time. Format: https://www.postgresql.o
 from __future__ import annotations
 
 import itertools
+import operator
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -17,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from liq_pipeline.liquidation import Liquidation
-from liq_pipeline.streams import Entry
+from liq_pipeline.streams import Entries
 
 # Columns with few distinct values first, then all numbers, so that a row is three pieces joined.
 COLUMNS: Final = (
@@ -25,6 +26,8 @@ COLUMNS: Final = (
     "limit_price, time, received_at, event_id, price, quantity, value_usd, raw_data"
 )
 _TEXTS: Final = ("exchange", "market", "contract", "symbol", "side", "price_kind", "source", "feed_semantics")
+_ENUMERATIONS: Final = ("market", "side", "price_kind")
+_value: Final = operator.attrgetter("_value_")
 HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER: Final = b"\xff\xff"
 POSTGRES_EPOCH_MS: Final = 946_684_800_000
@@ -38,7 +41,7 @@ Columns: TypeAlias = Mapping[str, Sequence[Any]]
 """The fields of Liquidation and of Entry, by name."""
 
 
-_FIELDS: Final = (*Liquidation.__struct_fields__, *Entry._fields[1:])
+_FIELDS: Final = (*Liquidation.__struct_fields__, *Entries._fields[1:])
 
 
 class Encoded(NamedTuple):
@@ -61,29 +64,31 @@ class Encoded(NamedTuple):
             yield rows[self.offsets[start] : self.offsets[end + 1]]
 
 
-def columns_of(entries: Sequence[Entry]) -> Columns:
+def columns_of(entries: Entries) -> Columns:
     """The fields of the entries, column by column."""
-    if not entries:
+    liquidations, *others = entries
+    if not liquidations:
         return dict.fromkeys(_FIELDS, ())
-    events, *others = zip(*entries, strict=True)
-    return dict(zip(_FIELDS, (*zip(*map(msgspec.structs.astuple, events), strict=True), *others), strict=True))
+    events = zip(*map(msgspec.structs.astuple, liquidations), strict=True)
+    return dict(zip(_FIELDS, (*events, *others), strict=True))
 
 
-def encode(columns: Columns) -> Encoded:
-    """The rows of the columns, in their order.
+def encode(columns: Columns) -> tuple[Encoded, list[Label]]:
+    """The rows of the columns, in their order, and what each is of.
 
     Raises ValueError, OverflowError or struct.error when a value cannot be one of its column.
     """
     count = len(columns["raw"])
     if not count:
-        return Encoded(b"", np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0, "V16"))
+        return Encoded(b"", np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0, "V16")), []
     times, ids = _times(columns["time"]), _ids(columns["event_id"])
-    pieces = (_labels(columns), _numbers(columns, times, ids), columns["raw"])
+    labels = _labels(columns)
+    pieces = ([label.text for label in labels], _numbers(columns, times, ids), columns["raw"])
     offsets = np.zeros(count + 1, np.int64)
     for piece in pieces:
         offsets[1:] += np.fromiter(map(len, piece), np.int64, count)
     rows = b"".join(itertools.chain.from_iterable(zip(*pieces, strict=True)))
-    return Encoded(rows, offsets.cumsum(), times, ids)
+    return Encoded(rows, offsets.cumsum(), times, ids), labels
 
 
 def joined(parts: Sequence[Encoded]) -> Encoded:
@@ -100,23 +105,35 @@ def joined(parts: Sequence[Encoded]) -> Encoded:
     )
 
 
-def _labels(columns: Columns) -> list[bytes]:
-    """Per row the number of columns and those with few distinct values, each combination made once."""
-    # A member of an enumeration is hashed in Python, the text it is at C's speed.
-    texts = (map(str.__str__, columns[name]) for name in _TEXTS)
-    keys = zip(columns["parser_version"], columns["ordinal"], *texts, strict=True)
-    return list(map(_made.__getitem__, keys))
+class Label:
+    """The columns with few distinct values, of one combination of them.
 
+    Two are the same only if they are the same object, which makes looking them up cheap.
+    """
 
-class _Labels(dict[tuple[Any, ...], bytes]):
-    """Labels by their values, made when they are missing. Looked up in C: a cached function takes six times as long."""
+    __slots__ = ("contract", "exchange", "source", "text")
 
-    def __missing__(self, values: tuple[Any, ...]) -> bytes:
-        parser_version, ordinal, *texts = values
+    def __init__(self, parser_version: int, ordinal: int, *texts: str) -> None:
+        named = dict(zip(_TEXTS, texts, strict=True))
+        self.exchange, self.contract, self.source = named["exchange"], named["contract"], named["source"]
         parts = [struct.pack(">h", COLUMNS.count(",") + 1)]
         for text in map(str.encode, texts):
             parts += (struct.pack(">i", len(text)), text)
-        label = b"".join((*parts, struct.pack(">iiih", 4, parser_version, 2, ordinal)))
+        self.text = b"".join((*parts, struct.pack(">iiih", 4, parser_version, 2, ordinal)))
+        """The number of columns, and these."""
+
+
+def _labels(columns: Columns) -> list[Label]:
+    # A member of an enumeration is hashed in Python, the text it is at C's speed.
+    texts = (map(_value, columns[name]) if name in _ENUMERATIONS else columns[name] for name in _TEXTS)
+    return list(map(_made.__getitem__, zip(columns["parser_version"], columns["ordinal"], *texts, strict=True)))
+
+
+class _Labels(dict[tuple[Any, ...], Label]):
+    """Labels by their values, made when they are missing. Looked up in C: a cached function takes six times as long."""
+
+    def __missing__(self, values: tuple[Any, ...]) -> Label:
+        label = Label(*values)
         if len(self) >= _MOST_LABELS:
             self.clear()
         self[values] = label
@@ -130,8 +147,11 @@ def _numbers(columns: Columns, times: Int64s, ids: Ids) -> list[bytes]:
     """Per row the columns of fixed width, and what comes before the text of its jsonb."""
     count = len(columns["raw"])
     absent = np.array([limit is None for limit in columns["limit_price"]])
-    limits = _numeric(["0" if limit is None else limit for limit in columns["limit_price"]])
-    prices, quantities, values = (_numeric(columns[name]) for name in ("price", "quantity", "value_usd"))
+    texts = ["0" if limit is None else limit for limit in columns["limit_price"]]
+    for name in ("price", "quantity", "value_usd"):
+        texts += columns[name]
+    # All at once, as each of polars' steps takes a while to begin.
+    limits, prices, quantities, values = _numeric(texts).reshape(4, count)
     # A null limit is a length of -1 and no more: such a row starts at the last 4 bytes of its limit.
     null = np.dtype([("padding", f"V{limits.dtype.itemsize - 4}"), ("length", ">i4")])
     limits[absent] = np.array((b"", -1), null).view(limits.dtype)

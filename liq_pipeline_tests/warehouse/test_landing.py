@@ -88,16 +88,6 @@ def test_a_refused_row_is_named_by_its_place_among_the_given(warehouse_url: str)
     assert report.refused[0].reason.startswith("PostgreSQL: ") and "'x'" in report.refused[1].reason
 
 
-def test_what_is_done_meanwhile_is_done_once_and_only_when_there_are_new_rows(warehouse_url: str) -> None:
-    calls: list[int] = []
-    with connect(warehouse_url) as connection:
-        insert_prepared(connection, prepare([entry(1), entry(2)]), meanwhile=lambda: calls.append(1))
-        insert_prepared(connection, prepare([entry(1)]), meanwhile=lambda: calls.append(2))
-        halved = prepare([entry(3, raw=b"{"), entry(4), entry(5)])
-        assert insert_prepared(connection, halved, meanwhile=lambda: calls.append(3)).new == 2
-    assert calls == [1, 3]
-
-
 def test_keys_far_apart_in_a_full_day_are_found(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(present, "_FEW", 0)
     land(warehouse_url, [entry(n, NOON + n) for n in range(300)])
