@@ -36,6 +36,9 @@ _USABLE: Final = """
 SELECT extversion FROM pg_extension
 WHERE extname = 'timescaledb' AND current_setting('timescaledb.license', true) IS DISTINCT FROM 'apache'"""
 
+_APPLIED: Final = "SELECT bool_and(NOT skipped) FROM schema_version WHERE name LIKE '%.timescaledb.sql'"
+"""Whether the files for TimescaleDB were applied; null before the first of them."""
+
 
 class Migration(NamedTuple):
     """One file: its number, its name, its SQL, and whether it needs TimescaleDB."""
@@ -64,7 +67,7 @@ def migrate(database_url: str, *, plain: bool = False) -> int:
                     raise SchemaError(_newer(current, migrations[-1].version))
                 if current < migrations[-1].version:
                     roles.apply(connection)
-                    timescaledb = not plain and not _made_plain(connection) and offer_timescaledb(database_url)
+                    timescaledb = not plain and _use_timescaledb(connection, database_url)
                     for migration in migrations[current:]:
                         _apply(connection, migration, timescaledb)
                 roles.apply(connection)
@@ -116,12 +119,21 @@ def all_migrations() -> Iterator[Migration]:
         yield Migration(number, path.name, path.read_text("utf-8"), path.name.endswith(".timescaledb.sql"))
 
 
-def _made_plain(connection: Connection) -> bool:
-    """Whether a file for TimescaleDB was skipped: those after it count on what it would have made."""
-    if version(connection) == 0:
+def _use_timescaledb(connection: Connection, database_url: str) -> bool:
+    """Whether files for TimescaleDB are to be applied: as those before them were, else where it is to be had."""
+    applied = None
+    if version(connection):
+        applied = connection.execute(_APPLIED).fetchone()
+    # Where one was skipped, those after it would count on what it would have made.
+    if applied and applied[0] is False:
         return False
-    row = connection.execute("SELECT coalesce(bool_or(skipped), false) FROM schema_version").fetchone()
-    return bool(row and row[0])
+    offered = offer_timescaledb(database_url)
+    if applied and applied[0] and not offered:
+        raise ServerError(
+            f"database {connection.info.dbname} was made on TimescaleDB, which cannot be used there now: let the "
+            "server preload its community edition and take one more connection, then start again; nothing was changed"
+        )
+    return offered
 
 
 def _apply(connection: Connection, migration: Migration, timescaledb: bool) -> None:

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from liq_pipeline.errors import ServerError
 from liq_pipeline.warehouse import days, migrate, reads, rollups
 from liq_pipeline.warehouse.connection import connect
 from liq_pipeline_tests.conftest import fresh_database
@@ -113,3 +114,19 @@ def test_a_plain_database_stays_plain_where_the_server_has_timescaledb_by_now(
     with connect(database_url) as connection:
         found = reads.flavour(connection)
     assert not found.timescaledb and "liq migrate --to-timescaledb" in found.text
+
+
+def test_a_database_on_timescaledb_never_goes_on_without_it(
+    database_url: str, timescaledb_version: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not preloaded for once, or no connection left: half of the tables would be plain from then on."""
+    if timescaledb_version is None:
+        pytest.skip("this PostgreSQL has no TimescaleDB; set LIQ_TEST_DATABASE_URL to one that has")
+    make_old(database_url, 5, timescaledb=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(migrate, "offer_timescaledb", lambda _: False)
+        with pytest.raises(ServerError, match="was made on TimescaleDB"):
+            migrate.migrate(database_url)
+    with connect(database_url) as connection:
+        assert migrate.version(connection) == 5
+    assert migrate.migrate(database_url) == migrate.required_version()
