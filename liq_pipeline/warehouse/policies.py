@@ -20,6 +20,10 @@ from liq_pipeline.warehouse.reads import flavour
 COMPRESSED: Final = ("liquidations_raw", "liquidations", "liquidations_significant", "liquidation_cascades")
 COMPRESS_AFTER_DAYS: Final = 7
 """By then a day is rewritten seldom."""
+FAILED_AFTER_ITS_WORK: Final = "24000"
+"""The SQLSTATE of "cannot drop portal", with which workers of TimescaleDB 2.28.3 end every policy on PostgreSQL 15.20.
+They commit what the policy did, then drop a portal that never held a query (``job_execute`` in the extension's
+tsl/src/bgw_policy/job.c, the same in 2.29.2), which that server refuses: the policy is done, its bookkeeping is not."""
 
 _RETENTION: Final = "policy_retention"
 _COMPRESSION: Final = "policy_compression"
@@ -29,10 +33,14 @@ FROM timescaledb_information.jobs
 WHERE proc_name IN ('policy_retention', 'policy_compression') AND hypertable_schema = current_schema()"""
 
 _OVERDUE: Final = """
-SELECT format('%s of %s', proc_name, jobs.hypertable_name), job_id
+SELECT format('%%s of %%s', proc_name, jobs.hypertable_name), job_id
 FROM timescaledb_information.jobs JOIN timescaledb_information.job_stats USING (job_id)
 WHERE proc_name IN ('policy_retention', 'policy_compression') AND jobs.hypertable_schema = current_schema()
     AND coalesce(last_successful_finish, '-infinity') < now() - interval '1 day'
+    AND NOT EXISTS (
+        SELECT FROM timescaledb_information.job_errors AS error
+        WHERE error.job_id = jobs.job_id AND sqlerrcode = %s AND finish_time >= now() - interval '1 day'
+    )
 ORDER BY job_id"""
 
 _RETENTION_JOBS: Final = """
@@ -73,10 +81,9 @@ def apply(database_url: str, settings: Settings) -> None:
 def run_overdue(connection: Connection) -> list[str]:
     """Run the policies that did not succeed within a day, and name them; ``connection`` is in autocommit.
 
-    TimescaleDB runs them in workers of its own, which a server may have too few of; those of 2.28 fail altogether on
-    the PostgreSQL 15.20 of Debian ("cannot drop portal"), where the very same jobs run well in a session.
+    TimescaleDB runs them in workers of its own, which a server may have too few of.
     """
-    overdue = connection.execute(_OVERDUE).fetchall()
+    overdue = connection.execute(_OVERDUE, (FAILED_AFTER_ITS_WORK,)).fetchall()
     for _, job in overdue:
         connection.execute("CALL run_job(%s)", (job,))
     return [name for name, _ in overdue]

@@ -9,6 +9,7 @@ from typing import Final
 from psycopg.rows import class_row
 
 from liq_pipeline.warehouse.connection import Connection
+from liq_pipeline.warehouse.policies import FAILED_AFTER_ITS_WORK
 from liq_pipeline.warehouse.reads import flavour
 
 _PLAIN: Final = """
@@ -36,22 +37,21 @@ FROM pg_class
 WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND oid <> ALL (SELECT stored FROM chunked)
 ORDER BY bytes DESC, 1"""
 _POLICIES: Final = """
-SELECT coalesce(view_name, jobs.hypertable_name) AS table,
+SELECT jobs.hypertable_name AS table,
        CASE proc_name WHEN 'policy_retention' THEN 'drop after ' || (config ->> 'drop_after')
                       WHEN 'policy_compression' THEN 'compress after ' || (config ->> 'compress_after')
                       ELSE proc_name END AS does,
        nullif(last_run_started_at, '-infinity') AS last_run,
-       CASE last_run_status WHEN 'Success' THEN 'done' WHEN 'Failed' THEN 'failed' ELSE NULL END AS outcome,
-       error.err_message AS error, nullif(stats.next_start, '-infinity') AS next_run
+       CASE WHEN last_run_status = 'Success' OR error.sqlerrcode = %(done)s THEN 'done'
+            WHEN last_run_status = 'Failed' THEN 'failed' END AS outcome,
+       CASE WHEN error.sqlerrcode IS DISTINCT FROM %(done)s THEN error.err_message END AS error,
+       nullif(stats.next_start, '-infinity') AS next_run
 FROM timescaledb_information.jobs JOIN timescaledb_information.job_stats AS stats USING (job_id)
-    LEFT JOIN timescaledb_information.continuous_aggregates
-        ON (materialization_hypertable_schema, materialization_hypertable_name)
-            = (jobs.hypertable_schema, jobs.hypertable_name)
     LEFT JOIN LATERAL (
-        SELECT err_message FROM timescaledb_information.job_errors
+        SELECT err_message, sqlerrcode FROM timescaledb_information.job_errors
         WHERE job_errors.job_id = jobs.job_id AND last_run_status = 'Failed' ORDER BY start_time DESC LIMIT 1
     ) AS error ON true
-WHERE coalesce(view_schema, jobs.hypertable_schema) = current_schema()
+WHERE jobs.hypertable_schema = current_schema()
 ORDER BY 1, 2"""
 
 
@@ -96,4 +96,4 @@ def policies(connection: Connection) -> list[PolicyRun]:
     if not flavour(connection).timescaledb:
         return []
     with connection.cursor(row_factory=class_row(PolicyRun)) as cursor:
-        return cursor.execute(_POLICIES).fetchall()
+        return cursor.execute(_POLICIES, {"done": FAILED_AFTER_ITS_WORK}).fetchall()

@@ -66,23 +66,40 @@ def test_policies_say_what_they_do_to_which_table_and_when(full_url: str, on_tim
 def test_a_policy_that_failed_says_why_to_those_who_may_mend_it(full_url: str, on_timescaledb: bool) -> None:
     if not on_timescaledb:
         pytest.skip("plain PostgreSQL has no policies")
-    # As TimescaleDB writes it down; its scheduler would take its time.
-    jobs = "SELECT job_id FROM timescaledb_information.jobs WHERE hypertable_name = 'liquidations_raw'"
-    (job,) = query(full_url, f"{jobs} AND proc_name = 'policy_retention'")
-    query(
-        full_url,
-        "UPDATE _timescaledb_internal.bgw_job_stat SET last_start = now(), last_finish = now(),"
-        " last_run_success = false, total_runs = 1, total_failures = 1, consecutive_failures = 1 WHERE job_id = %s",
-        *job,
-    )
-    query(
-        full_url,
-        "INSERT INTO _timescaledb_internal.bgw_job_stat_history (job_id, execution_start, execution_finish, succeeded,"
-        """ data) VALUES (%s, now(), now(), false, '{"error_data": {"message": "disk full"}}')""",
-        *job,
-    )
+    _fail(full_url, "53100", "disk full")
     for role, error in ((OWNER, "disk full"), (READER, None)):
         with connect(full_url, role=role) as connection:
             (failed,) = [run for run in storage.policies(connection) if run.outcome == "failed"]
         assert (failed.table, failed.error) == ("liquidations_raw", error)
         assert failed.last_run is not None
+
+
+def test_a_policy_that_failed_after_its_work_was_done_is_done(full_url: str, on_timescaledb: bool) -> None:
+    if not on_timescaledb:
+        pytest.skip("plain PostgreSQL has no policies")
+    _fail(full_url, policies.FAILED_AFTER_ITS_WORK, 'cannot drop portal "" while it is being set up')
+    with connect(full_url, autocommit=True) as connection:
+        (ran,) = [run for run in storage.policies(connection) if run.last_run]
+        assert (ran.table, ran.outcome, ran.error) == ("liquidations_raw", "done", None)
+        assert "policy_retention of liquidations_raw" not in policies.run_overdue(connection)
+
+
+def _fail(url: str, code: str, message: str) -> None:
+    """The retention of liquidations_raw failed, as TimescaleDB writes it down; its scheduler would take its time."""
+    jobs = "SELECT job_id FROM timescaledb_information.jobs WHERE hypertable_name = 'liquidations_raw'"
+    (job,) = query(url, f"{jobs} AND proc_name = 'policy_retention'")
+    query(
+        url,
+        "UPDATE _timescaledb_internal.bgw_job_stat SET last_start = now(), last_finish = now(),"
+        " last_run_success = false, total_runs = 1, total_failures = 1, consecutive_failures = 1 WHERE job_id = %s",
+        *job,
+    )
+    query(
+        url,
+        "INSERT INTO _timescaledb_internal.bgw_job_stat_history (job_id, execution_start, execution_finish, succeeded,"
+        " data) VALUES (%s, now(), now(), false,"
+        " jsonb_build_object('error_data', jsonb_build_object('sqlerrcode', %s::text, 'message', %s::text)))",
+        *job,
+        code,
+        message,
+    )
