@@ -5,21 +5,28 @@ from __future__ import annotations
 import itertools
 from typing import Final
 
+from liq_pipeline import exchanges
 from liq_pipeline.errors import ImportRefusedError
+from liq_pipeline.exchanges import instruments
 from liq_pipeline.imports.blocks import Position, numbered_lines, read_blocks
-from liq_pipeline.imports.formats import recognise
-from liq_pipeline.imports.record import Reader
+from liq_pipeline.imports.formats import FORMATS, recognise
+from liq_pipeline.imports.ledger import File
+from liq_pipeline.imports.record import Origin, Reader
 from liq_pipeline.imports.sources import Source
+from liq_pipeline.liquidation import Market
 
 _LINES: Final = 100
 """Enough to tell a wrong ``--format`` or ``--exchange`` from some bad lines."""
 
 
-def check(source: Source, format_name: str, reader: Reader) -> None:
+def check(file: File, reader: Reader) -> None:
     """Refuse a file of which nothing is understood, rather than record all of it as rejected rows.
 
-    Raises ImportRefusedError, naming the format the file looks like if there is one.
+    A short one is only refused if it is somebody else's: all its rows of the right kind may be bad, or of contracts
+    of a size that is not known yet. Raises ImportRefusedError, naming the format, exchange and market it looks like if
+    there are any.
     """
+    source, format_name = file.source, file.format_name
     head = _first_lines(source)
     records = [(number, reader(text)) for number, text in head]
     rejected = [(number, record.rejections[0].reason) for number, record in records if record.rejections]
@@ -27,12 +34,33 @@ def check(source: Source, format_name: str, reader: Reader) -> None:
     # A single line with nothing in it is a header, which files of other exchanges, or of trades, have too.
     if not rejected or len(understood) > 1 or any(record.entries or record.elsewhere for record in understood):
         return
-    if _recognised(source, format_name, head) is None or len(head) == _LINES:
+    recognised = _recognised(source, format_name, head)
+    if recognised and (owner := _owner(file, head)):
+        exchange, market = owner
+        raise ImportRefusedError(
+            f"{source.name}: this file looks like {exchange} {market}, not {file.exchange} {file.market}; "
+            f"use --exchange {exchange} --market {market}"
+        )
+    if recognised is None or len(head) == _LINES:
         number, reason = rejected[0]
         raise ImportRefusedError(
             f"{source.name}: none of the first {len(head)} lines is understood as {format_name}, line {number}: "
             f"{reason}; check --format, --exchange and --market"
         )
+
+
+def _owner(file: File, head: list[tuple[int, bytes]]) -> tuple[str, Market] | None:
+    """The exchange and market that understand something of the file."""
+    for feed in exchanges.FEEDS:
+        adapter = exchanges.adapter(feed)
+        origin = Origin(adapter.exchange, adapter.market, instruments.snapshot(adapter.exchange), file.contract)
+        try:
+            reader = FORMATS[file.format_name].reader(origin)
+        except ImportRefusedError:
+            continue
+        if any(reader(text).entries for _, text in head):
+            return adapter.exchange, adapter.market
+    return None
 
 
 def refuse_other(source: Source, format_name: str) -> None:

@@ -17,7 +17,7 @@ from liq_pipeline.imports.blocks import Block, read_blocks
 from liq_pipeline.imports.file_import import FileImport
 from liq_pipeline.imports.ledger import File
 from liq_pipeline.imports.reading import Parser, Reading
-from liq_pipeline.imports.record import Format
+from liq_pipeline.imports.record import Format, Reader
 from liq_pipeline.imports.report import ImportReport
 from liq_pipeline.imports.sources import Source
 from liq_pipeline.imports.window import Window
@@ -67,7 +67,7 @@ def import_sources(
         ]
         for file in files:
             file.source.verify()
-            head.check(file.source, format_.name, parser.reader(file.contract))
+            head.check(file, _reader(parser, file))
         if workers is None:
             small = sum(source.size for source in sources) < _SMALL
             workers = 0 if small else len(os.sched_getaffinity(0))
@@ -124,6 +124,13 @@ def _contract(source: Source, format_: Format, given: str | None) -> str | None:
     if named is not None and given is not None and named != given:
         raise ImportRefusedError(f"{source.name} holds {named} by its name, not --contract {given}; leave that away")
     return named or given
+
+
+def _reader(parser: Parser, file: File) -> Reader:
+    try:
+        return parser.reader(file.contract)
+    except ImportRefusedError as error:
+        raise ImportRefusedError(f"{file.source.name}: {error}") from None
 
 
 class _Step(NamedTuple):

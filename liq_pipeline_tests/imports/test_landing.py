@@ -212,12 +212,22 @@ def test_a_file_of_another_format_is_refused_by_name(
     assert _everything(warehouse_url) == [[], [], []]
 
 
+@pytest.mark.parametrize("lines", [1, 100])
+def test_a_file_of_another_exchange_is_refused_by_name_not_recorded_line_by_line(
+    import_: Importer, warehouse_url: str, tmp_path: Path, lines: int
+) -> None:
+    bybit = '{"topic":"allLiquidation.A","type":"snapshot","ts":1,"data":[{"T":1790000000000,"s":"AUSDT","S":"Buy",'
+    path = _file(tmp_path, *[bybit + '"v":"1","p":"2"}]}'] * lines)
+    with pytest.raises(ImportRefusedError, match="looks like bybit linear, not binance linear; use --exchange bybit"):
+        import_(path, name="frames")
+    assert _everything(warehouse_url) == [[], [], []]
+
+
 def test_a_long_file_of_which_nothing_is_understood_is_refused_not_recorded_line_by_line(
     import_: Importer, warehouse_url: str, tmp_path: Path
 ) -> None:
-    bybit = '{"topic":"allLiquidation.A","type":"snapshot","ts":1,"data":[{"T":1790000000000,"s":"AUSDT","S":"Buy",'
-    path = _file(tmp_path, *[bybit + '"v":"1","p":"2"}]}'] * 100)
-    with pytest.raises(ImportRefusedError, match="line 1: looks like bybit, not binance; check --format, --exchange"):
+    path = _file(tmp_path, *['{"e":"somethingElse"}'] * 100)
+    with pytest.raises(ImportRefusedError, match="none of the first 100 lines is understood as frames, line 1: "):
         import_(path, name="frames")
     assert _everything(warehouse_url) == [[], [], []]
 
