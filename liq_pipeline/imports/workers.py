@@ -73,7 +73,13 @@ class _Pool:
         self.ahead = 2 * count + 1
 
     def prepare(self, contract: str | None, block: Block) -> Work:
-        return self._executor.submit(_prepare, contract, block)
+        # Ctrl-C reaches the whole group; the parent says when to stop. A process inherits what is blocked when it is
+        # started here, so that Ctrl-C does not find it before it could see to that itself.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return self._executor.submit(_prepare, contract, block)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _parsers: Final[list[Parser]] = []
@@ -85,8 +91,6 @@ def _begin(reading: Reading) -> None:
     _parsers.append(Parser(reading))
     # Rows are hundreds of thousands of small objects without cycles: looking for cycles in them is a third of the work.
     gc.disable()
-    # Ctrl-C reaches the whole group; the parent says when to stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="liq-parent", daemon=True).start()
 
 

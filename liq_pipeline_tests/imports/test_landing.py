@@ -3,6 +3,7 @@ import gzip
 import itertools
 import json
 import random
+import signal
 import zipfile
 from collections.abc import Callable
 from datetime import date
@@ -16,11 +17,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from liq_pipeline.errors import ImportRefusedError, SchemaError, ServerError
+from liq_pipeline.exchanges.instruments import snapshot
 from liq_pipeline.imports import blocks
+from liq_pipeline.imports.blocks import Block
 from liq_pipeline.imports.formats import format_named
 from liq_pipeline.imports.landing import import_source, import_sources
+from liq_pipeline.imports.reading import Reading
 from liq_pipeline.imports.report import ImportReport, RejectedLine
 from liq_pipeline.imports.sources import find
+from liq_pipeline.imports.window import Window
+from liq_pipeline.imports.workers import work_force
 from liq_pipeline.liquidation import Market
 from liq_pipeline.settings import Settings
 
@@ -450,6 +456,18 @@ def test_a_process_that_is_killed_is_told_and_what_landed_is_not_read_again(
     (report,) = import_all(path)
     assert report.resumed_after > 0
     assert report.resumed_after + report.new == 2000
+
+
+def test_ctrl_c_is_the_parents_from_the_moment_a_process_starts() -> None:
+    window = Window(Settings(retention_days=0), 1_795_000_000_000)
+    reading = Reading("forceorder_csv", "binance", Market.LINEAR, snapshot("binance"), window)
+    with work_force(reading, 2) as pool:
+        work = pool.prepare(None, Block(_row().encode(), 1, 1, 0))
+        for child in psutil.Process().children():
+            if "spawn_main" in " ".join(child.cmdline()):
+                child.send_signal(signal.SIGINT)
+        assert work.result().account.lines == 1
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def _outcome(report: ImportReport) -> tuple[object, ...]:
