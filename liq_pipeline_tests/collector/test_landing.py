@@ -28,7 +28,7 @@ KEY = streams.events_key("binance")
 
 @pytest.fixture
 def own_redis(tmp_path: Path, servers_directory: Path) -> Iterator[Redis]:
-    """A durable server that a test may kill."""
+    """A durable server that a test may kill, and start again in its main thread: it ends with the thread it is of."""
     server = Redis(servers_directory / tmp_path.name, servers_directory / f"{tmp_path.name}.log")
     server.start()
     yield server
@@ -107,7 +107,7 @@ def test_a_redis_that_is_killed_and_returns_misses_nothing(own_redis: Redis) -> 
         land(landing, *range(100, 300))
         await until(lambda: landing.away is not None, "noticed")
         land(landing, *range(300, 400))
-        await asyncio.to_thread(own_redis.start)
+        own_redis.start()
         await asyncio.wait_for(landing.flush(), BOUND_SECONDS)
         assert landing.away is None
         await landing.close(5)
@@ -221,7 +221,7 @@ def test_a_full_buffer_says_so_and_has_room_again_when_half_is_written(
         waiting = asyncio.create_task(landing.room())
         await until(lambda: landing.away, "noticed")
         assert not waiting.done()
-        await asyncio.to_thread(own_redis.start)
+        own_redis.start()
         await asyncio.wait_for(waiting, BOUND_SECONDS)
         await asyncio.wait_for(landing.flush(), BOUND_SECONDS)
         assert not landing.full
@@ -258,7 +258,7 @@ def test_while_redis_is_away_reading_stops_at_the_bound_and_every_event_arrives_
             await until(lambda: connection.transport.get_write_buffer_size() > 0, "the venue feels it")
             assert not sending.done()
             assert collector.status["okx"].events <= 2_100
-            await asyncio.to_thread(own_redis.start)
+            own_redis.start()
             collector.redis = redis.Redis.from_url(own_redis.url())
             await asyncio.wait_for(sending, BOUND_SECONDS)
             key = streams.events_key("okx")
