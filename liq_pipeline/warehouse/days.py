@@ -6,13 +6,14 @@ One read of the raw rows, one transaction that replaces the three tables' day: r
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
 import polars as pl
-from psycopg import sql
+from psycopg import errors, sql
 
 from liq_pipeline.detection.cascades import detect
 from liq_pipeline.detection.columns import Detection
@@ -23,6 +24,7 @@ from liq_pipeline.warehouse import day_rows, locks, retention
 from liq_pipeline.warehouse.connection import Connection, connect
 from liq_pipeline.warehouse.day_state import DayState, StaleDay, read_states, refusal, stale
 from liq_pipeline.warehouse.reach import refuse_unreachable
+from liq_pipeline.warehouse.reads import flavour
 
 __all__ = ["DayReport", "StaleDay", "materialize_events", "stale_days"]
 
@@ -43,6 +45,15 @@ ON CONFLICT (day) DO UPDATE SET
 
 # Without meaning, and harmless, on plain PostgreSQL.
 _UNLIMITED: Final = "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
+
+# Of a compressed chunk TimescaleDB reads every batch for every new row, in search of its key, and deleted batches are
+# still there until the commit: the time grows with the square of the rows. An empty chunk is unpacked in no time.
+_UNPACK: Final = """
+SELECT decompress_chunk(chunk, if_compressed => true)
+FROM show_chunks(%(table)s::regclass, newer_than => %(start)s, older_than => %(end)s) AS chunk"""
+_PATIENCE: Final = "SET LOCAL lock_timeout = '5s'"
+_PATIENCE_ENDS: Final = "SET LOCAL lock_timeout TO DEFAULT"
+_BUSY: Final = (errors.LockNotAvailable, errors.DeadlockDetected)
 
 
 @dataclass(frozen=True)
@@ -109,8 +120,9 @@ def materialize_events(database_url: str, day: date, settings: Settings, *, forc
             "liquidation_cascades": day_rows.cascades(rows, found, day),
         }
         phases.end("enrich")
+        _clear(connection, day)
         for table, new_rows in tables.items():
-            _replace(connection, table, day, new_rows)
+            _write(connection, table, new_rows)
         span = day_rows.day_span(day)
         borders = (border(found, span.start), border(found, span.end))
         connection.execute(_STORE, (day, state.raw_version, settings.detection_hash, *borders))
@@ -154,15 +166,29 @@ def _detect(
     return loaded, rows, found
 
 
-def _replace(connection: Connection, table: str, day: date, rows: pl.DataFrame) -> None:
-    name, time_column = sql.Identifier(table), sql.Identifier(_TIME_COLUMNS[table])
-    delete = sql.SQL("DELETE FROM {} WHERE {} >= %s AND {} < %s").format(name, time_column, time_column)
+def _clear(connection: Connection, day: date) -> None:
+    """Delete the day's rows, and make its chunks ordinary tables: new rows go into those without a search for each.
+
+    Readers of a compressed day wait from here to the commit; readers that do not end keep it as it is.
+    """
     span = day_rows.day_span(day)
-    # Exactly the chunk: TimescaleDB drops whole compressed batches then, instead of unpacking up to its limit of rows.
+    window = {"start": _utc(span.start), "end": _utc(span.end)}
     connection.execute(_UNLIMITED)
-    connection.execute(delete, (_utc(span.start), _utc(span.end)))
+    for table, time_column in _TIME_COLUMNS.items():
+        # Exactly the chunk: TimescaleDB drops whole compressed batches then, instead of unpacking them.
+        delete = sql.SQL("DELETE FROM {table} WHERE {time} >= %(start)s AND {time} < %(end)s")
+        connection.execute(delete.format(table=sql.Identifier(table), time=sql.Identifier(time_column)), window)
+    if flavour(connection).timescaledb:
+        with suppress(*_BUSY), connection.transaction():
+            connection.execute(_PATIENCE)
+            for table in _TIME_COLUMNS:
+                connection.execute(_UNPACK, {"table": table, **window})
+            connection.execute(_PATIENCE_ENDS)
+
+
+def _write(connection: Connection, table: str, rows: pl.DataFrame) -> None:
     columns = sql.SQL(", ").join(map(sql.Identifier, rows.columns))
-    insert = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT CSV)").format(name, columns)
+    insert = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT CSV)").format(sql.Identifier(table), columns)
     with connection.cursor().copy(insert) as copy:
         for part in day_rows.as_csv(rows):
             copy.write(part)

@@ -294,15 +294,15 @@ def test_readers_see_the_old_day_until_the_new_one_is_whole(
     days.materialize_events(warehouse_url, DAY, KEEP)
     held = rows(warehouse_url)
     land(warehouse_url, [as_entry(event) for event in burst(NOON + HOUR, 300)])
-    replace, reached, go_on = days._replace, threading.Event(), threading.Event()
+    write, reached, go_on = days._write, threading.Event(), threading.Event()
 
     def slow(connection: object, table: str, *rest: object) -> None:
-        replace(connection, table, *rest)  # type: ignore[arg-type]
+        write(connection, table, *rest)  # type: ignore[arg-type]
         if table == TABLES[-1]:
             reached.set()
             assert go_on.wait(20)
 
-    monkeypatch.setattr(days, "_replace", slow)
+    monkeypatch.setattr(days, "_write", slow)
     with ThreadPoolExecutor(1) as pool:
         run = pool.submit(days.materialize_events, warehouse_url, DAY, KEEP)
         assert reached.wait(20)

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import polars as pl
 import psycopg
 import pytest
 from psycopg import errors
@@ -13,6 +14,7 @@ from psycopg import errors
 from liq_pipeline.errors import DayRefusedError
 from liq_pipeline.settings import Settings
 from liq_pipeline.warehouse import days, migrate, policies, rollups
+from liq_pipeline.warehouse.connection import Connection
 from liq_pipeline_tests.warehouse.making import DAY, KEEP, NOON, entry, query
 from liq_pipeline_tests.warehouse.test_days import burst, land
 from liq_pipeline_tests.warehouse.test_rollups import market, materialize, stored_in
@@ -185,6 +187,64 @@ def test_a_compressed_day_is_replaced_however_many_rows_it_has(naive: str, times
     for table in rollups.TABLES:
         rollups.materialize(timescaledb_url, table, DAY, KEEP)
         assert summed(timescaledb_url, table) == before + 1
+
+
+def compressed(database_url: str) -> set[str]:
+    """Tables that have a compressed chunk of the first day."""
+    chunks = (
+        "SELECT hypertable_name FROM timescaledb_information.chunks"
+        " WHERE is_compressed AND range_start = '2025-12-10+00' AND hypertable_schema = 'public'"
+    )
+    return {name for (name,) in query(database_url, chunks)}
+
+
+def test_new_rows_of_a_compressed_day_are_not_searched_for_among_the_deleted_ones(timescaledb_url: str) -> None:
+    land(timescaledb_url, market(7))
+    materialize(timescaledb_url)
+    compress(timescaledb_url)
+    assert compressed(timescaledb_url) == set(policies.COMPRESSED)
+    days.materialize_events(timescaledb_url, DAY, KEEP, force=True)
+    # Inserting into a compressed chunk reads all of its batches for every row, deleted ones too.
+    assert compressed(timescaledb_url) == {"liquidations_raw"}
+
+
+def test_a_reader_that_does_not_end_holds_up_no_compressed_day(
+    timescaledb_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(timescaledb_url, market(7))
+    materialize(timescaledb_url)
+    compress(timescaledb_url)
+    land(timescaledb_url, [entry(901, NOON)])
+    before = landed(timescaledb_url)
+    monkeypatch.setattr(days, "_PATIENCE", "SET LOCAL lock_timeout = '100ms'")
+    with psycopg.connect(timescaledb_url) as reader:
+        reader.execute("SELECT * FROM liquidations")
+        days.materialize_events(timescaledb_url, DAY, KEEP)
+    assert "liquidations" in compressed(timescaledb_url)
+    assert landed(timescaledb_url) == before + 1
+
+
+def test_a_reader_of_a_compressed_day_waits_for_the_new_one(
+    timescaledb_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(timescaledb_url, market(7))
+    materialize(timescaledb_url)
+    compress(timescaledb_url)
+    land(timescaledb_url, [entry(901, NOON)])
+    before = landed(timescaledb_url)
+    readings = []
+    with ThreadPoolExecutor(1) as pool:
+
+        def read_before_writing(connection: Connection, table: str, rows: pl.DataFrame) -> None:
+            if not readings:
+                readings.append(pool.submit(landed, timescaledb_url))
+                _wait_for(timescaledb_url, "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'relation'")
+            written(connection, table, rows)
+
+        written = days._write
+        monkeypatch.setattr(days, "_write", read_before_writing)
+        days.materialize_events(timescaledb_url, DAY, KEEP)
+        assert [reading.result(20) for reading in readings] == [before + 1]
 
 
 def test_no_policy_is_there_that_nobody_asked_for(timescaledb_url: str) -> None:
