@@ -10,7 +10,7 @@ import pytest
 from liq_pipeline.embedded.postgres import Postgres
 from liq_pipeline.errors import SchemaError, ServerError
 from liq_pipeline.settings import Settings
-from liq_pipeline.warehouse import migrate, policies, reads
+from liq_pipeline.warehouse import migrate, policies, reads, retention
 from liq_pipeline.warehouse.connection import connect
 from liq_pipeline_tests.warehouse.making import query
 
@@ -136,3 +136,13 @@ def test_a_side_that_is_none_is_refused_by_the_database(warehouse_url: str) -> N
             "INSERT INTO liquidations_raw SELECT now(), gen_random_uuid(), 'x', 'linear', 'c', 's', 'BUY', 1, 'fill',"
             " 1, 1, null, now(), 'stream', 'f', 1, 0, '{}'",
         )
+
+
+def test_every_column_of_the_tables_says_what_it_is(warehouse_url: str) -> None:
+    undescribed = query(
+        warehouse_url,
+        "SELECT attrelid::regclass::text, attname FROM pg_attribute"
+        " WHERE attrelid = ANY(%s::regclass[]) AND attnum > 0 AND col_description(attrelid, attnum) IS NULL",
+        [*retention.EVENTS, *retention.DERIVED, "day_state", "frames_rejected"],
+    )
+    assert undescribed == []
