@@ -43,7 +43,26 @@ def _force_order(entry: Entry) -> bytes:
     ).encode()
 
 
-WRITERS: Final[dict[str, Callable[[Entry], bytes]]] = {"frames": _frame, "forceorder_csv": _force_order}
+def _vision(entry: Entry) -> bytes:
+    event = entry.liquidation
+    side = "SELL" if event.side is Side.LONG else "BUY"
+    size = event.quantity
+    return f"{event.time},{side},LIMIT,IOC,{size},{event.limit_price},{event.price},FILLED,{size},{size}\n".encode()
+
+
+def _tardis(entry: Entry) -> bytes:
+    event = entry.liquidation
+    side = "sell" if event.side is Side.LONG else "buy"
+    clocks = f"{event.time}000,{entry.received_at}123"
+    return f"binance-futures,{event.symbol},{clocks},,{side},{event.limit_price},{event.quantity}\n".encode()
+
+
+WRITERS: Final[dict[str, Callable[[Entry], bytes]]] = {
+    "frames": _frame,
+    "forceorder_csv": _force_order,
+    "tardis": _tardis,
+    "binance_vision": _vision,
+}
 
 
 @contextlib.contextmanager
@@ -71,13 +90,15 @@ def _peak_memory() -> Iterator[list[int]]:
 
 
 def _import(path: Path, name: str, database_url: str) -> tuple[ImportReport, float]:
-    (source,) = find(path, format_named(name))
+    format_ = format_named(name)
+    (source,) = find(path, format_)
     began = time.perf_counter()
     report = import_source(
         source,
         "binance",
         Market.LINEAR,
-        format_named(name),
+        format_,
+        contract="COIN1USDT" if format_.contract_in else None,
         settings=Settings(retention_days=0),
         database_url=database_url,
         now=time.time_ns() // 1_000_000,
