@@ -38,6 +38,9 @@ ON CONFLICT (table_name, day) DO UPDATE SET
 _REFRESH: Final = (
     "CALL refresh_continuous_aggregate(%(table)s, %(start)s::timestamptz, %(end)s::timestamptz, force => true)"
 )
+# PostgreSQL takes the day for 5,000 rows, since it cannot estimate TimescaleDB's condition on buckets, and would sort
+# them by text to group them; hashing takes a third off the time of a million.
+_BY_HASH: Final = "SET enable_sort = off"
 _BUSY: Final = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
 _REFRESH_SECONDS: Final = 300
 """How long to wait for refreshes of other days that touch the same catalogue rows."""
@@ -104,6 +107,7 @@ def _refresh(connection: Connection, table: str, window: dict[str, datetime]) ->
     In no transaction, as it commits by itself, and with bounds in UTC: a bucket that is only partly in the window
     would be left out.
     """
+    connection.execute(_BY_HASH)
     deadline = time.monotonic() + _REFRESH_SECONDS
     while True:
         try:
