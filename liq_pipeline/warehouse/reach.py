@@ -30,8 +30,9 @@ def refuse_unreachable(
 ) -> None:
     """Raise DayRefusedError if what ``found`` says of the day of ``state`` may lack events that are gone.
 
-    ``loaded`` is the span that was read. Certain it is where nothing is near the border to the day that is gone, or
-    where nothing crossed that border when it could be seen and what is near it has not changed since.
+    ``loaded`` is the span that was read before: TimescaleDB drops without asking for the day's lock, and what it took
+    while the rows were read is known only afterwards. Certain it is where nothing is near the border to the day that
+    is gone, or where nothing crossed that border when it could be seen and what is near it has not changed since.
     """
     day = state.day
     span, window = day_span(day), found.params.window_ms
@@ -40,6 +41,8 @@ def refuse_unreachable(
     end = int(found.cascades.end[touching].max(initial=span.start))
     refuse_reaching(_day_of(start), day, settings)
     lost = retention.gone(connection, _days(loaded))
+    if day in lost:
+        raise DayRefusedError(lost[day])
     before = max((other for other in lost if other < day), default=None)
     after = min((other for other in lost if other > day), default=None)
     if before and (

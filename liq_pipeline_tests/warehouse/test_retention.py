@@ -5,12 +5,14 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
+import polars as pl
 import pytest
 
+from liq_pipeline.detection.padding import Span
 from liq_pipeline.errors import DayRefusedError
 from liq_pipeline.settings import Settings
-from liq_pipeline.warehouse import days, dropping, loader, policies, reads, retention, rollups
-from liq_pipeline.warehouse.connection import connect
+from liq_pipeline.warehouse import day_rows, days, dropping, loader, policies, reads, retention, rollups
+from liq_pipeline.warehouse.connection import Connection, connect
 from liq_pipeline.warehouse.day_rows import day_span
 from liq_pipeline.warehouse.landing import insert_rows
 from liq_pipeline.warehouse.migrate import migrate
@@ -96,6 +98,25 @@ def test_a_day_without_its_events_is_refused_after_retention_was_raised_again(wa
     assert [found.day for found in days.stale_days(warehouse_url, other)] == [ago(2)]
     after = {table: query(warehouse_url, f"SELECT * FROM {table} ORDER BY {table}::text") for table in DERIVED}
     assert after == before
+
+
+def test_a_day_whose_events_go_while_it_is_made_keeps_what_was_made_of_them(
+    timescaledb_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Policies take no lock of ours; a setting may be lowered while a day is made under the old one."""
+    filled(timescaledb_url, ago(20))
+    before = query(timescaledb_url, "SELECT * FROM liquidations_significant ORDER BY time, event_id")
+    read = day_rows.read_raw
+
+    def read_late(connection: Connection, span: Span) -> pl.DataFrame:
+        policies.apply(timescaledb_url, WEEK)
+        return read(connection, span)
+
+    monkeypatch.setattr(day_rows, "read_raw", read_late)
+    with pytest.raises(DayRefusedError, match=f"the events of {ago(20)} were dropped by retention"):
+        days.materialize_events(timescaledb_url, ago(20), KEEP, force=True)
+    assert before
+    assert query(timescaledb_url, "SELECT * FROM liquidations_significant ORDER BY time, event_id") == before
 
 
 def test_a_day_that_was_let_go_of_can_be_brought_in_again(warehouse_url: str) -> None:
