@@ -46,7 +46,7 @@ Exit codes:
 @click.option("--format", "format_name", required=True, metavar="F", help=f"{' or '.join(FORMATS)}; see above.")
 @click.option("--contract", metavar="C", help="The contract, where neither rows nor file names tell.")
 @click.option("--dry-run", is_flag=True, help="Land nothing, and say what landing would.")
-@click.option("--materialize", is_flag=True, help="Materialize the days this makes stale.")
+@click.option("--materialize", is_flag=True, help="Materialize the days of these files that are stale.")
 @click.option("--workers", type=click.IntRange(min=0), metavar="N", help="Processes that parse. [default: one a core]")
 def command(
     paths: tuple[Path, ...],
@@ -114,7 +114,11 @@ def command(
             )
         )
     days = show(reports, time.monotonic() - began, dry_run=dry_run)
-    failed = located is not None and materialize and _materialize(days, stale_before, settings, located)
+    failed = False
+    if located is not None and materialize:
+        # Days that an earlier import of these files landed, too, if it did not get as far as materializing them.
+        days |= _stale(database_url, settings) & set[date]().union(*(report.touched for report in reports))
+        failed = _materialize(days, stale_before, settings, located)
     if refusals := refused(reports):
         raise ImportRefusedError(refusals)
     if failed or any(report.rejected for report in reports):
@@ -131,7 +135,7 @@ def _bar(size: int) -> Iterator[Callable[[int], None]]:
 
 
 def _materialize(days: set[date], stale_before: set[date], settings: Settings, located: servers.Servers) -> bool:
-    """Run the days that got rows, then neighbours a cascade made stale; whether any of them failed."""
+    """Run these days, then neighbours a cascade made stale; whether any of them failed."""
     today, done, failed = datetime.now(UTC).date(), set[date](), False
     due = {day for day in days if day <= today}
     while due:

@@ -36,6 +36,7 @@ class FileImport:
         self._key = self._file.key()
         self._before = ledger.interrupted(self._connection, self._key)
         self._position = self._before.position
+        self.report.touched |= self._before.days
         self.report.resumed_after = self._position.lines
         return self._position
 
@@ -69,6 +70,7 @@ class FileImport:
         report = self.report
         report.new += inserted.new
         report.days += inserted.days
+        report.touched.update(contract_day.day for contract_day in batch.rows.contract_days)
         report.duplicate += inserted.duplicate + batch.repeats.total()
         for position, reason in inserted.conflicts:
             # What repeats a row shares its fate.
@@ -101,4 +103,5 @@ class FileImport:
 
     def _note(self, *, complete: bool) -> None:
         counts = dict(Counter(self._before.counts) + Counter(self.report.counts()))
-        ledger.record(self._connection, self._key, self._file, Done(self._position, counts), complete=complete)
+        done = Done(self._position, counts, frozenset(self.report.touched))
+        ledger.record(self._connection, self._key, self._file, done, complete=complete)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import date
 from typing import Final, NamedTuple
 
 from psycopg.types.json import Jsonb
@@ -17,6 +18,7 @@ from liq_pipeline.liquidation import PARSER_VERSION, Market
 from liq_pipeline.warehouse.connection import Connection
 
 _FIND: Final = "SELECT done_bytes, done_lines, counts FROM import_files WHERE file_key = %s AND completed_at IS NULL"
+_DAYS: Final = "days"
 _RECORD: Final = """
 INSERT INTO import_files AS known
     (file_key, path, format, exchange, market, contract, size_bytes, done_bytes, done_lines, counts, completed_at)
@@ -46,10 +48,11 @@ class File(NamedTuple):
 
 
 class Done(NamedTuple):
-    """How far a file is landed, and what became of its rows until there."""
+    """How far a file is landed, and what became of its rows until there; ``days`` are those they are of."""
 
     position: Position = Position()
     counts: Mapping[str, int] = {}
+    days: frozenset[date] = frozenset()
 
 
 def interrupted(connection: Connection, key: str) -> Done:
@@ -59,7 +62,11 @@ def interrupted(connection: Connection, key: str) -> Done:
     was in their way may have changed.
     """
     row = connection.execute(_FIND, (key,)).fetchone()
-    return Done(Position(row[0], row[1]), row[2]) if row and not row[2].get("refused") else Done()
+    if row is None or row[2].get("refused"):
+        return Done()
+    offset, lines, counts = row
+    days = frozenset(map(date.fromisoformat, counts.pop(_DAYS, ())))
+    return Done(Position(offset, lines), counts, days)
 
 
 def record(connection: Connection, key: str, file: File, done: Done, *, complete: bool) -> None:
@@ -74,7 +81,7 @@ def record(connection: Connection, key: str, file: File, done: Done, *, complete
             source.size,
             position.offset,
             position.lines,
-            Jsonb(dict(done.counts)),
+            Jsonb({**done.counts, _DAYS: sorted(map(date.isoformat, done.days))}),
             complete,
         ),
     )

@@ -40,6 +40,8 @@ class ImportReport:
     """What ended the file before its end; what came before is landed."""
     days: Counter[date] = field(default_factory=Counter)
     """New rows by day: the days that are stale until they are materialized again."""
+    touched: set[date] = field(default_factory=set)
+    """Days of all rows that may land, new now or before; those an interrupted import landed among them."""
 
     @property
     def rows(self) -> int:

@@ -92,3 +92,16 @@ def test_an_import_materializes_the_days_it_makes_stale(
     assert query(database_url, "SELECT count(*), sum(event_count)::int FROM liquidation_cascades") == [(1, 10)]
     again = liq(*arguments, **settings)
     assert (again.returncode, "materialized" in again.stdout) == (0, False)
+
+
+def test_an_import_that_is_repeated_materializes_what_the_first_did_not_get_to(
+    home: Path, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    midnight = int(datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=UTC).timestamp() * 1000) - 86_400_000
+    path = tmp_path / "rows.csv"
+    path.write_text("".join(f"BTC,SELL,LIMIT,IOC,1,9,9,FILLED,1,1,{midnight + n}\n" for n in range(-5, 5)))
+    settings = {"LIQ_HOME": str(home), "LIQ_DATABASE_URL": database_url, "LIQ_REDIS_URL": redis_url}
+    arguments = ("import", str(path), "--exchange", "binance", "--format", "forceorder_csv")
+    assert liq(*arguments, **settings).returncode == 0
+    again = liq(*arguments, "--materialize", **settings)
+    assert "10 rows read, 0 new, 10 duplicate" in again.stdout and "2 days materialized, 0 failed" in again.stdout

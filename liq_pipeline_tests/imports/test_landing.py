@@ -275,13 +275,15 @@ def test_an_interrupted_import_goes_on_where_it_was(
     import_: Importer, warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 600)
-    path = _file(tmp_path, *(_row(index) for index in range(35)), "bad")
+    earlier = 1_790_000_000_000 - 86_400_000
+    path = _file(tmp_path, _row(0, time=earlier), *(_row(index) for index in range(1, 35)), "bad")
     with pytest.raises(KeyboardInterrupt):
         import_(path, progress=_interrupt)
     done = _rows(warehouse_url, "SELECT count(*) FROM liquidations_raw")[0][0]
     assert 0 < done < 35
     report = import_(path)
     assert (report.resumed_after, report.new, report.duplicate) == (done, 35 - done, 0)
+    assert [set(report.days), report.touched] == [{date(2026, 9, 21)}, {date(2026, 9, 20), date(2026, 9, 21)}]
     assert report.first_rejected[0].number == 36
     assert _rows(warehouse_url, "SELECT count(*) FROM liquidations_raw") == [(35,)]
     ((size, lines, complete, counts),) = _rows(
