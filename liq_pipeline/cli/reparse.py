@@ -80,9 +80,13 @@ def _print(report: ReparseReport, dry_run: bool) -> None:
     for title in ("rows", "changed", "ids changed", "rejected"):
         table.add_column(title, justify="right")
     for day, counted in report.days.items():
-        numbers = (counted.rows, counted.changed, counted.new_ids, counted.rejected)
-        table.add_row(str(day), *(f"{number:,}" for number in numbers))
-    Console(highlight=False).print(table)
+        if counted.rows:
+            numbers = (counted.rows, counted.changed, counted.new_ids, counted.rejected)
+            table.add_row(str(day), *(f"{number:,}" for number in numbers))
+    if table.row_count:
+        Console(highlight=False).print(table)
+    if empty := len(report.days) - table.row_count:
+        click.echo(f"{empty:,} of {len(report.days):,} days hold no rows")
     if report.merged:
         click.echo(f"{report.merged:,} of the changed rows are liquidations that were there already")
     click.echo(

@@ -50,5 +50,6 @@ def _sentence(day: date) -> str:
     return (
         f"the events of {day} were dropped by retention, and what was made of them is kept as it is: to bring the day "
         f"in again from an archive, raise LIQ_RETENTION_DAYS and let go of it first with UPDATE day_state "
-        f"SET raw_version = 0, materialized_version = NULL, events_dropped_at = NULL WHERE day = '{day}'"
+        f"SET raw_version = 0, materialized_version = NULL, events_dropped_at = NULL WHERE day = '{day}'; "
+        f"DELETE FROM unmatched_days WHERE day = '{day}'"
     )

@@ -41,8 +41,10 @@ def test_what_changed_is_counted_by_day_and_the_next_step_named(
     assert ["2023-11-14", "1", "1", "0", "0"] in [line.split() for line in out.splitlines()]
     assert "liq materialize --from 2023-11-14 --to 2023-11-14" in out
     assert _sides(warehouse_url) == ["LONG"]
-    assert liq("reparse", *DAY, "--exchange", "binance") == 0
-    assert "no day changed" in capsys.readouterr().out
+    assert liq("reparse", "--from", "2023-11-12", "--to", "2023-11-15", "--exchange", "binance") == 0
+    out = capsys.readouterr().out
+    assert "no day changed" in out
+    assert "3 of 4 days hold no rows" in out and "2023-11-13" not in out
 
 
 @pytest.mark.parametrize(

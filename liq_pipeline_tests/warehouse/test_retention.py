@@ -126,7 +126,13 @@ def test_a_day_that_was_let_go_of_can_be_brought_in_again(warehouse_url: str) ->
     retain(warehouse_url, KEEP)
     with connect(warehouse_url) as connection:
         reason = retention.gone(connection, [ago(20)])[ago(20)]
+    query(
+        warehouse_url,
+        "INSERT INTO unmatched_days VALUES ('binance', 'BTCUSDT', %s, 'import:tardis')",
+        ago(20),
+    )
     query(warehouse_url, reason[reason.index("UPDATE") :])
+    assert not query(warehouse_url, "SELECT day FROM unmatched_days")
     filled(warehouse_url, ago(20))
     assert rows(warehouse_url) == held
 
