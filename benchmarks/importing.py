@@ -19,7 +19,7 @@ import psutil
 from benchmarks.databases import arguments, day_of_events, flavours, servers
 from benchmarks.loading import bare_copy
 from liq_pipeline.imports.formats import format_named
-from liq_pipeline.imports.landing import import_source
+from liq_pipeline.imports.landing import import_sources
 from liq_pipeline.imports.report import ImportReport
 from liq_pipeline.imports.sources import find
 from liq_pipeline.liquidation import Market, Side
@@ -93,8 +93,8 @@ def _import(path: Path, name: str, database_url: str) -> tuple[ImportReport, flo
     format_ = format_named(name)
     (source,) = find(path, format_)
     began = time.perf_counter()
-    report = import_source(
-        source,
+    (report,) = import_sources(
+        [source],
         "binance",
         Market.LINEAR,
         format_,

@@ -19,7 +19,7 @@ from liq_pipeline.dagster_defs.assets.sources import ARCHIVE
 from liq_pipeline.dagster_defs.jobs import daily_tables
 from liq_pipeline.dagster_defs.requests import archive_requests
 from liq_pipeline.dagster_defs.resources import Line
-from liq_pipeline.dagster_defs.sensors import days_under_way
+from liq_pipeline.dagster_defs.sensors import day_runs, days_under_way
 from liq_pipeline.errors import SettingsError
 
 _DATA_VERSION: Final = "dagster/data_version"
@@ -66,12 +66,7 @@ def archive_files(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorR
     events = reports(partitions, reported_versions(context.instance))[:_REPORTS_A_TICK]
     cursor.rest_until = now + _SHARE * (time.time() - now)
     return dg.SensorResult(
-        run_requests=[
-            dg.RunRequest(
-                run_key=request.run_key, partition_key=request.day.isoformat(), tags={"liq/reason": request.reason}
-            )
-            for request in due
-        ],
+        run_requests=day_runs(due),
         skip_reason=None if due else summary(found),
         cursor=msgspec.json.encode(cursor).decode(),
         asset_events=events,

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -11,7 +12,7 @@ from liq_pipeline.collector import lease
 from liq_pipeline.dagster_defs.collecting import Shift
 from liq_pipeline.dagster_defs.jobs import DAY_SECONDS, collector_job, daily_tables
 from liq_pipeline.dagster_defs.partitions import day_of
-from liq_pipeline.dagster_defs.requests import shift_requests, stale_requests, young_day
+from liq_pipeline.dagster_defs.requests import DayRequest, shift_requests, stale_requests, young_day
 from liq_pipeline.dagster_defs.resources import Line
 from liq_pipeline.streams import REJECTED
 from liq_pipeline.warehouse.backlog import open_redis
@@ -93,15 +94,17 @@ def stale_days(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorResu
     today = next((state for state in states if state.day == now.date()), None)
     if young := young_day(int(now.timestamp() * 1000), _landed(servers.redis_url), today):
         due.append(young)
-    return dg.SensorResult(
-        run_requests=[
-            dg.RunRequest(
-                run_key=request.run_key, partition_key=request.day.isoformat(), tags={"liq/reason": request.reason}
-            )
-            for request in due
-        ],
-        cursor=json.dumps(asked),
-    )
+    return dg.SensorResult(run_requests=day_runs(due), cursor=json.dumps(asked))
+
+
+def day_runs(due: Iterable[DayRequest]) -> list[dg.RunRequest]:
+    """The runs of ``daily_tables`` that are asked for, each with why."""
+    return [
+        dg.RunRequest(
+            run_key=request.run_key, partition_key=request.day.isoformat(), tags={"liq/reason": request.reason}
+        )
+        for request in due
+    ]
 
 
 def days_under_way(instance: dg.DagsterInstance) -> set[date]:

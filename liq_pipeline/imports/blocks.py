@@ -9,15 +9,13 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO, Final, NamedTuple
 
-from liq_pipeline.imports.lines import MAX_LINE
+from liq_pipeline.imports.lines import MAX_LINE, bare
 
 BLOCK_BYTES: Final = 2 * 2**20
 BLOCK_LINES: Final = 20_000
 """However short they are: each may become an event, or a rejection."""
 CUT_BYTES: Final = 65_536
 """What is kept of a line longer than MAX_LINE."""
-
-_BOM: Final = b"\xef\xbb\xbf"
 
 
 class Block(NamedTuple):
@@ -65,10 +63,7 @@ def read_blocks(file: BinaryIO, after: Position) -> Iterator[Block]:
 def numbered_lines(block: Block) -> Iterator[tuple[int, bytes]]:
     """Number and text of the lines that hold something, CRLF and a byte order mark removed; bytes are not decoded."""
     for number, line in enumerate(block.text.split(b"\n"), block.first):
-        text = line.strip(b" \t\r\n")
-        if number == 1:
-            text = text.removeprefix(_BOM)
-        if text:
+        if text := bare(line, first=number == 1):
             yield number, text
 
 

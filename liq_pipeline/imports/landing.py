@@ -75,39 +75,6 @@ def import_sources(
             yield from _run(files, connection, parser, pool, dry_run, progress)
 
 
-def import_source(
-    source: Source,
-    exchange: str,
-    market: Market,
-    format_: Format,
-    *,
-    contract: str | None = None,
-    settings: Settings,
-    database_url: str,
-    now: int,
-    progress: Progress = lambda done: None,
-    dry_run: bool = False,
-    workers: int | None = None,
-) -> ImportReport:
-    """As ``import_sources``, of one file; raises ImportRefusedError if it turns out damaged, too."""
-    (report,) = import_sources(
-        [source],
-        exchange,
-        market,
-        format_,
-        contract=contract,
-        settings=settings,
-        database_url=database_url,
-        now=now,
-        progress=progress,
-        dry_run=dry_run,
-        workers=workers,
-    )
-    if report.failure:
-        raise ImportRefusedError(report.failure)
-    return report
-
-
 def _contract(source: Source, format_: Format, given: str | None) -> str | None:
     """The contract of a file's rows where they do not name it."""
     if format_.contract_in is None:

@@ -11,6 +11,11 @@ MAX_LINE: Final = 16 * 2**20
 _BOM: Final = b"\xef\xbb\xbf"
 
 
+def bare(line: bytes, *, first: bool) -> bytes:
+    """A line without its end, blanks around it, and the byte order mark that the first of a file may have."""
+    return (line.removeprefix(_BOM) if first else line).strip(b" \t\r\n")
+
+
 class Line(NamedTuple):
     """A line without its end. ``number`` counts from 1, ``end`` is the file offset of the byte after it."""
 
@@ -31,8 +36,5 @@ def read_lines(file: BinaryIO) -> Iterator[Line]:
         while not chunk.endswith(b"\n") and (chunk := file.readline(MAX_LINE)):
             offset += len(chunk)
             too_long = True
-        if number == 1:
-            text = text.removeprefix(_BOM)
-        text = text.strip(b" \t\r\n")
-        if text:
+        if text := bare(text, first=number == 1):
             yield Line(number, text, offset, too_long)

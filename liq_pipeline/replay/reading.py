@@ -7,11 +7,11 @@ from datetime import date
 from typing import Final, NamedTuple
 
 from liq_pipeline.exchanges.base import Rejection
+from liq_pipeline.imports.blocks import CUT_BYTES
 from liq_pipeline.imports.lines import MAX_LINE
 from liq_pipeline.imports.record import Reader, Record
 from liq_pipeline.imports.window import Window, day_of
 from liq_pipeline.liquidation import in_the_future
-from liq_pipeline.replay.texts import RECORDED
 from liq_pipeline.streams import Entry
 
 _UNMATCHED: Final = (
@@ -58,8 +58,8 @@ class Contents(NamedTuple):
 def record_of(text: bytes, reader: Reader, *, too_long: bool = False) -> Record:
     """What a line says; of one that is ``too_long`` only the beginning is looked at, and rejected."""
     if too_long:
-        reason = f"line longer than {MAX_LINE} bytes; its first {RECORDED} are recorded"
-        return Record(rejections=(Rejection(reason, text[:RECORDED]),))
+        reason = f"line longer than {MAX_LINE} bytes; its first {CUT_BYTES} are recorded"
+        return Record(rejections=(Rejection(reason, text[:CUT_BYTES]),))
     return reader(text)
 
 

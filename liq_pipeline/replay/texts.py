@@ -9,17 +9,15 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from liq_pipeline.errors import ReplayError
-from liq_pipeline.imports.lines import MAX_LINE, Line, read_lines
+from liq_pipeline.imports.blocks import CUT_BYTES
+from liq_pipeline.imports.lines import MAX_LINE, Line, bare, read_lines
 from liq_pipeline.imports.sources import Source
 
-RECORDED: Final = 65_536
-"""Bytes of an endless line that are recorded."""
 ENDLESS: Final = MAX_LINE + 1
 """The size of a line that is too long to be one."""
 
 _OPEN_FILES: Final = 64
 _GZIP: Final = b"\x1f\x8b"
-_BOM: Final = b"\xef\xbb\xbf"
 
 
 class Place(NamedTuple):
@@ -54,11 +52,11 @@ class Texts:
                 start = line.end
 
     def keep(self, source: int, line: Line, start: int) -> Place:
-        """Make it possible to read a line again; of one that is too long, its first RECORDED bytes."""
+        """Make it possible to read a line again; of one that is too long, its first CUT_BYTES bytes."""
         size = ENDLESS if line.too_long else min(line.end - start, ENDLESS - 1)
         if self._plain[source]:
             return Place(source, start, size)
-        text = line.text[:RECORDED] if line.too_long else line.text
+        text = line.text[:CUT_BYTES] if line.too_long else line.text
         place = Place(source, self._spool.tell(), ENDLESS if line.too_long else len(text))
         self._spool.write(text)
         return place
@@ -70,12 +68,12 @@ class Texts:
         else:
             self._spool.flush()
             descriptor = self._spool.fileno()
-        size = RECORDED if place.size == ENDLESS else place.size
+        size = CUT_BYTES if place.size == ENDLESS else place.size
         text = os.pread(descriptor, size, place.start)
         if len(text) < size:
             name = self._sources[place.source].name
             raise ReplayError(f"{name} became shorter while it was replayed: copy it, and replay the copy")
-        return (text if place.start else text.removeprefix(_BOM)).strip(b" \t\r\n")
+        return bare(text, first=place.start == 0)
 
     def _descriptor(self, source: int) -> int:
         descriptor = self._open.pop(source, None)

@@ -25,6 +25,7 @@ from liq_pipeline.warehouse.connection import Connection, connect
 from liq_pipeline.warehouse.day_state import DayState, StaleDay, read_states, refusal, stale
 from liq_pipeline.warehouse.reach import refuse_unreachable
 from liq_pipeline.warehouse.reads import flavour
+from liq_pipeline.warehouse.windows import UNLIMITED, utc
 
 __all__ = ["DayReport", "StaleDay", "materialize_events", "stale_days"]
 
@@ -42,9 +43,6 @@ ON CONFLICT (day) DO UPDATE SET
     materialized_version = excluded.materialized_version, settings_hash = excluded.settings_hash,
     border_left = excluded.border_left, border_right = excluded.border_right,
     materialization = state.materialization + 1, materialized_at = excluded.materialized_at"""
-
-# Without meaning, and harmless, on plain PostgreSQL.
-_UNLIMITED: Final = "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
 
 # Of a compressed chunk TimescaleDB reads every batch for every new row, in search of its key, and deleted batches are
 # still there until the commit: the time grows with the square of the rows. An empty chunk is unpacked in no time.
@@ -136,7 +134,7 @@ def materialize_events(database_url: str, day: date, settings: Settings, *, forc
         significant=tables["liquidations_significant"].height,
         cascades=tables["liquidation_cascades"].height,
         usd=Decimal(int(enriched["value_micro"].cast(pl.Int128).sum())).scaleb(-6),
-        window=(_utc(loaded.start), _utc(loaded.end)),
+        window=(utc(loaded.start), utc(loaded.end)),
         seconds=phases.seconds,
     )
 
@@ -172,8 +170,8 @@ def _clear(connection: Connection, day: date) -> None:
     Readers of a compressed day wait from here to the commit; readers that do not end keep it as it is.
     """
     span = day_rows.day_span(day)
-    window = {"start": _utc(span.start), "end": _utc(span.end)}
-    connection.execute(_UNLIMITED)
+    window = {"start": utc(span.start), "end": utc(span.end)}
+    connection.execute(UNLIMITED)
     for table, time_column in _TIME_COLUMNS.items():
         # Exactly the chunk: TimescaleDB drops whole compressed batches then, instead of unpacking them.
         delete = sql.SQL("DELETE FROM {table} WHERE {time} >= %(start)s AND {time} < %(end)s")
@@ -192,7 +190,3 @@ def _write(connection: Connection, table: str, rows: pl.DataFrame) -> None:
     with connection.cursor().copy(insert) as copy:
         for part in day_rows.as_csv(rows):
             copy.write(part)
-
-
-def _utc(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -30,6 +30,7 @@ from liq_pipeline.warehouse.payload import (
 )
 from liq_pipeline.warehouse.present import present
 from liq_pipeline.warehouse.unmatched import ContractDay
+from liq_pipeline.warehouse.windows import UNLIMITED
 
 _DAY_MS: Final = 86_400_000
 _DAYS: Final = 10_000_000
@@ -58,8 +59,6 @@ _PRETEND: Final = (
 )
 _REMEMBER: Final = """
 INSERT INTO pretended_keys SELECT time, event_id, exchange, contract, source FROM pretended_rows"""
-# By itself TimescaleDB refuses changes of compressed chunks for which it has to decompress more than 100,000 rows.
-_UNLIMITED: Final = "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
 
 
 class Refused(NamedTuple):
@@ -163,7 +162,7 @@ def insert_prepared(connection: Connection, rows: Rows) -> InsertReport:
 def lock_landing(connection: Connection) -> None:
     """Let nobody else land or change rows until the caller's transaction ends."""
     connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (locks.LANDING, 0))
-    connection.execute(_UNLIMITED)
+    connection.execute(UNLIMITED)
 
 
 def raise_versions(connection: Connection, days: Iterable[date]) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Final
 
 from liq_pipeline.detection.columns import Detection
 from liq_pipeline.detection.padding import NO_CROSSING, Span
 from liq_pipeline.errors import DayRefusedError
+from liq_pipeline.imports.window import day_of
 from liq_pipeline.settings import Settings
 from liq_pipeline.warehouse import retention
 from liq_pipeline.warehouse.connection import Connection
 from liq_pipeline.warehouse.day_rows import day_span
 from liq_pipeline.warehouse.day_state import DayState, refuse_reaching
+from liq_pipeline.warehouse.windows import utc
 
 _DAY: Final = timedelta(days=1)
 _BESIDE: Final = """
@@ -39,7 +41,7 @@ def refuse_unreachable(
     touching = (found.cascades.start < span.end) & (found.cascades.end >= span.start)
     start = int(found.cascades.start[touching].min(initial=span.end))
     end = int(found.cascades.end[touching].max(initial=span.start))
-    refuse_reaching(_day_of(start), day, settings)
+    refuse_reaching(day_of(start), day, settings)
     lost = retention.gone(connection, _days(loaded))
     if day in lost:
         raise DayRefusedError(lost[day])
@@ -61,13 +63,13 @@ def refuse_unreachable(
 
 def _is_settled(connection: Connection, near: Span, border: str | None, state: DayState, settings: Settings) -> bool:
     """Whether nothing can cross the border that ``near`` is the window beside."""
-    bounds = {"start": _utc(near.start), "end": _utc(near.end)}
+    bounds = {"start": utc(near.start), "end": utc(near.end)}
     any_landed, same = connection.execute(_BESIDE, bounds).fetchone() or (False, False)
     return not any_landed or (same and border == NO_CROSSING and state.settings_hash == settings.detection_hash)
 
 
 def _days(span: Span) -> list[date]:
-    first, last = _day_of(span.start), _day_of(span.end - 1)
+    first, last = day_of(span.start), day_of(span.end - 1)
     return [first + _DAY * number for number in range((last - first).days + 1)]
 
 
@@ -76,11 +78,3 @@ def _sentence(day: date, lost: date) -> str:
         f"{day} may share a cascade with {lost}, whose events were dropped by retention: what is stored of {day} was "
         "made of both and is kept as it is"
     )
-
-
-def _day_of(milliseconds: int) -> date:
-    return _utc(milliseconds).date()
-
-
-def _utc(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -11,7 +11,7 @@ does not grow with the days.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import cache
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -30,7 +30,7 @@ from liq_pipeline.warehouse.landing import insert_rows, lock_landing, raise_vers
 from liq_pipeline.warehouse.rejected import RejectedFrame
 from liq_pipeline.warehouse.reparse_report import ReparsedDay, ReparseReport
 from liq_pipeline.warehouse.rereading import Rereader, Stored, unfit
-from liq_pipeline.warehouse.windows import batches, in_day
+from liq_pipeline.warehouse.windows import batches, in_day, utc
 
 __all__ = ["ReparseReport", "reparse"]
 
@@ -144,7 +144,7 @@ def _becomes(values: tuple[Any, ...], rereader: Rereader, counted: ReparsedDay) 
     if len(events) == 1 and _compared(events[0]) == values[: len(_COMPARED)]:
         return []
     kept = _Staged(
-        datetime.fromtimestamp(old["time"] / 1000, UTC), old["event_id"], None, record.matched, None, received_at,
+        utc(old["time"]), old["event_id"], None, record.matched, None, received_at,
         exchange, source, market, contract, ordinal, raw,
     )  # fmt: skip
     if not events:
@@ -196,7 +196,7 @@ def _entry(row: _Staged) -> Entry:
 def _rejection(row: _Staged, reason: str) -> RejectedFrame:
     return RejectedFrame(
         reparse_rejected.WAS_LANDED + row.event_id,
-        datetime.fromtimestamp(row.received_at / 1000, UTC),
+        utc(row.received_at),
         row.exchange,
         reason,
         row.raw,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from psycopg import sql
@@ -18,7 +17,7 @@ from liq_pipeline.warehouse.landing import insert_rows
 from liq_pipeline.warehouse.rejected import RejectedFrame
 from liq_pipeline.warehouse.reparse_report import ReparseReport
 from liq_pipeline.warehouse.rereading import Rereader, Stored, unfit
-from liq_pipeline.warehouse.windows import batches
+from liq_pipeline.warehouse.windows import batches, utc
 
 WAS_LANDED: Final = "liquidations_raw/"
 """How the ``stream_id`` of frames begins that were rows before they were rejected."""
@@ -95,7 +94,7 @@ def _still_rejected(frame: _Frame) -> list[RejectedFrame]:
     return [
         RejectedFrame(
             f"{frame.stream_id}/{number}",
-            datetime.fromtimestamp(stored.received_at / 1000, UTC),
+            utc(stored.received_at),
             stored.exchange,
             rejection.reason,
             rejected.text(rejection.frame),

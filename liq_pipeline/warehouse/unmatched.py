@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from liq_pipeline.warehouse.connection import Connection
 
@@ -24,6 +24,10 @@ _CLAIM: Final = """
 INSERT INTO {} (exchange, contract, day, source)
 SELECT * FROM unnest(%s::text[], %s::text[], %s::date[], %s::text[])
 ON CONFLICT DO NOTHING"""
+
+
+_Claims: TypeAlias = dict[tuple[str, str, date], str]
+"""By exchange, contract and day the unmatched source that has it."""
 
 
 class ContractDay(NamedTuple):
@@ -46,18 +50,13 @@ class Tables(Protocol):
 
 def claimed(connection: Connection, wanted: Sequence[ContractDay], tables: Tables) -> dict[ContractDay, str]:
     """Those of the wanted that an unmatched source has claimed, not the one that wants them, with the reason."""
-    claims = _claims(connection, wanted, tables)
-    return {
-        each: _has_claimed(each, source)
-        for each in wanted
-        if (source := claims.get(each[:3], each.source)) != each.source
-    }
+    return _claimed(wanted, _claims(connection, wanted, tables))
 
 
 def taken(connection: Connection, wanted: Sequence[ContractDay], tables: Tables) -> dict[ContractDay, str]:
     """Those of the wanted that an unmatched source may not have, as another landed there before, with the reason."""
     claims = _claims(connection, wanted, tables)
-    refused = claimed(connection, wanted, tables)
+    refused = _claimed(wanted, claims)
     for day, source in {(each.day, each.source) for each in wanted}:
         free = {each[:2]: each for each in wanted if each[2:] == (day, source) and each[:3] not in claims}
         for table in tables.keys if free else ():
@@ -73,7 +72,15 @@ def claim(connection: Connection, landed: Sequence[ContractDay], table: str) -> 
         connection.execute(_CLAIM.format(table).encode(), list(map(list, zip(*landed, strict=True))))
 
 
-def _claims(connection: Connection, wanted: Sequence[ContractDay], tables: Tables) -> dict[tuple[str, str, date], str]:
+def _claimed(wanted: Sequence[ContractDay], claims: _Claims) -> dict[ContractDay, str]:
+    return {
+        each: _has_claimed(each, source)
+        for each in wanted
+        if (source := claims.get(each[:3], each.source)) != each.source
+    }
+
+
+def _claims(connection: Connection, wanted: Sequence[ContractDay], tables: Tables) -> _Claims:
     names, days = list({each.exchange for each in wanted}), list({each.day for each in wanted})
     return {
         (exchange, contract, day): source

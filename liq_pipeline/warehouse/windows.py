@@ -8,11 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
 
 from psycopg import sql
 
 from liq_pipeline.warehouse.connection import Connection
+
+UNLIMITED: Final = "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
+"""For transactions that change compressed chunks, which TimescaleDB otherwise ends at 100,000 rows; without meaning,
+and harmless, on plain PostgreSQL."""
+
+
+def utc(milliseconds: int) -> datetime:
+    """A time of ours as PostgreSQL takes it."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def in_day(statement: LiteralString, day: date, **values: object) -> sql.Composed:

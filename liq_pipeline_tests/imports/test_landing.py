@@ -21,7 +21,7 @@ from liq_pipeline.exchanges.instruments import snapshot
 from liq_pipeline.imports import blocks
 from liq_pipeline.imports.blocks import Block
 from liq_pipeline.imports.formats import format_named
-from liq_pipeline.imports.landing import import_source, import_sources
+from liq_pipeline.imports.landing import import_sources
 from liq_pipeline.imports.reading import Reading
 from liq_pipeline.imports.report import ImportReport, RejectedLine
 from liq_pipeline.imports.sources import find
@@ -29,6 +29,7 @@ from liq_pipeline.imports.window import Window
 from liq_pipeline.imports.workers import work_force
 from liq_pipeline.liquidation import Market
 from liq_pipeline.settings import Settings
+from liq_pipeline_tests.imports.importing import import_source
 
 RECORDINGS = Path(__file__).parents[2].parent / "shared/data/recordings"
 NOW = 1_795_300_000_000  # 2026-11-21

@@ -17,11 +17,12 @@ import pytest
 from liq_pipeline.errors import ImportRefusedError
 from liq_pipeline.imports import sources
 from liq_pipeline.imports.formats import FORMATS
-from liq_pipeline.imports.landing import import_source, import_sources
+from liq_pipeline.imports.landing import import_sources
 from liq_pipeline.imports.report import ImportReport
 from liq_pipeline.liquidation import Market
 from liq_pipeline.settings import Settings
 from liq_pipeline.warehouse.reparse import reparse
+from liq_pipeline_tests.imports.importing import import_source
 
 FIRST_MS = 1_748_000_000_000
 """2025-05-23: Tardis' rows of Binance hold all fields of the identity."""

@@ -10,12 +10,12 @@ import psycopg
 import pytest
 
 from liq_pipeline.imports.formats import format_named
-from liq_pipeline.imports.landing import import_source
 from liq_pipeline.imports.report import ImportReport
 from liq_pipeline.imports.sources import find
 from liq_pipeline.liquidation import Market
 from liq_pipeline.settings import Settings
 from liq_pipeline.simulate.simulation import Summary, simulate, write
+from liq_pipeline_tests.imports.importing import import_source
 
 SAME_IN_BOTH = ("exchange", "market", "contract", "symbol", "side", "price_kind")
 EXACT = ("price", "quantity", "value_usd", "limit_price")

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from liq_pipeline.imports.formats import format_named
-from liq_pipeline.imports.landing import import_source
 from liq_pipeline.imports.report import ImportReport
 from liq_pipeline.imports.sources import find
 from liq_pipeline.liquidation import Market
@@ -18,6 +17,7 @@ from liq_pipeline.simulate.ledger import Outcome, Row
 from liq_pipeline.simulate.simulation import simulate, write
 from liq_pipeline.warehouse.days import stale_days
 from liq_pipeline.warehouse.migrate import migrate
+from liq_pipeline_tests.imports.importing import import_source
 from liq_pipeline_tests.line import plant, recorded, tables
 from liq_pipeline_tests.line.conftest import Export
 from liq_pipeline_tests.line.expected import Event, day_of
