@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 from liq_pipeline.errors import SettingsError
 
@@ -55,6 +56,11 @@ class Settings(BaseModel):
     rollup_retention_days: int = Field(default=365, ge=0)
     stream_hours: int = Field(default=2, ge=1)
     start_date: date = date(2023, 6, 1)
+    alert_cascade_usd: tuple[Decimal, ...] = (Decimal(10_000_000),)
+    """Rising USD totals at which a cascade is told of, each once; empty (``none``) for never."""
+    alert_cascade_risk: tuple[Decimal, ...] = (Decimal("0.9"),)
+    """The same for risk scores, above 0 and at most 1. To reach 0.9 takes a fast, one-sided burst with several of the
+    largest kind of events: a window of less than 600,000 USD cannot."""
     archive_dir: Path | None = None
     """A folder of archive files, laid out as ``archive.layout`` says; its days are imported by themselves."""
     alert_urls: tuple[SecretStr, ...] = ()
@@ -95,6 +101,22 @@ class Settings(BaseModel):
     @classmethod
     def _alert_list(cls, value: object) -> object:
         return tuple(_items(value)) if isinstance(value, str) else value
+
+    @field_validator("alert_cascade_usd", "alert_cascade_risk", mode="before")
+    @classmethod
+    def _level_list(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return () if value.strip().lower() == "none" else tuple(_items(value))
+
+    @field_validator("alert_cascade_usd", "alert_cascade_risk")
+    @classmethod
+    def _rising(cls, value: tuple[Decimal, ...], info: ValidationInfo) -> tuple[Decimal, ...]:
+        most, example = (Decimal(1), "0.8,0.9") if info.field_name == "alert_cascade_risk" else (_MAX_USD, "1e6,1e7")
+        inside = all(level.is_finite() and 0 < level <= most for level in value)
+        if not inside or any(after <= before for before, after in pairwise(value)):
+            raise ValueError(f"is no list of rising levels above 0 and at most {most:f}; write {example}, or none")
+        return value
 
     @field_validator("database_url")
     @classmethod

@@ -36,6 +36,29 @@ def test_the_environment_wins_over_the_env_file(tmp_path: Path) -> None:
     assert settings.significant_usd == Decimal(250_000)
 
 
+def test_levels_of_cascade_alerts_are_lists_that_may_be_empty() -> None:
+    given = {"LIQ_ALERT_CASCADE_USD": "1e6, 25000000", "LIQ_ALERT_CASCADE_RISK": "none"}
+    settings = load_settings(given, env_file=None)
+    assert settings.alert_cascade_usd == (Decimal(1_000_000), Decimal(25_000_000))
+    assert settings.alert_cascade_risk == ()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("LIQ_ALERT_CASCADE_USD", "2e6,1e6"),
+        ("LIQ_ALERT_CASCADE_USD", "0"),
+        ("LIQ_ALERT_CASCADE_USD", "inf"),
+        ("LIQ_ALERT_CASCADE_USD", "much"),
+        ("LIQ_ALERT_CASCADE_RISK", "0.9,1.1"),
+        ("LIQ_ALERT_CASCADE_RISK", "0.9,0.9"),
+    ],
+)
+def test_levels_that_do_not_rise_within_their_bounds_are_refused(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=variable):
+        load_settings({variable: value}, env_file=None)
+
+
 def test_the_archive_is_an_absolute_path() -> None:
     assert load_settings({"LIQ_ARCHIVE_DIR": "~/archive"}, env_file=None).archive_dir == Path.home() / "archive"
 

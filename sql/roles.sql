@@ -73,6 +73,12 @@ BEGIN
                    ('frames_rejected', 'SELECT, INSERT'),
                    ('unmatched_days', 'SELECT, INSERT'),
                    ('contract_sizes', 'SELECT, INSERT'),
+                   ('live_late_events', 'SELECT, INSERT'),
+                   ('live_blind_spans', 'SELECT, INSERT'),
+                   ('cascade_alerts', 'SELECT, INSERT'),
+                   ('live_cascades', 'SELECT, INSERT, UPDATE'),
+                   ('live_state', 'SELECT, INSERT, UPDATE'),
+                   ('loader_state', 'SELECT, INSERT, UPDATE'),
                    ('day_state', 'SELECT, INSERT, UPDATE'),
                    ('import_files', 'SELECT, INSERT, UPDATE'),
                    ('schema_version', 'SELECT')

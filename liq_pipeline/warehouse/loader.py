@@ -33,6 +33,9 @@ __all__ = ["DrainReport", "InsertReport", "Refused", "drain", "insert_rows"]
 
 _HOUR_MS: Final = 3_600_000
 _SWITCH_SECONDS: Final = 0.0001
+_DRAINED: Final = """
+INSERT INTO loader_state (drained_until) VALUES (%(until)s)
+ON CONFLICT (only_row) DO UPDATE SET drained_until = greatest(loader_state.drained_until, excluded.drained_until)"""
 _UNDECODABLE: Final = (msgspec.DecodeError, KeyError, ValueError)
 
 
@@ -85,6 +88,7 @@ def drain(database_url: str, redis_url: str, settings: Settings, until: int | No
         report.robbed = [key for key in keys if backlog.was_robbed(client, key)]
         for key in keys:
             _drain_stream(connection, client, key, report)
+        connection.execute(_DRAINED, {"until": datetime.fromtimestamp(report.until_ms / 1000, UTC)})
         for key in keys:
             report.trimmed += backlog.trim(client, key, now - settings.stream_hours * _HOUR_MS)
     report.seconds = time.monotonic() - started

@@ -39,6 +39,14 @@ def crash(*_: object, **__: object) -> None:
     raise Crash
 
 
+def test_how_far_the_streams_are_drained_is_written_down_and_never_goes_back(
+    warehouse_url: str, redis_url: str
+) -> None:
+    for until, known in ((NOON + 5_000, NOON + 5_000), (NOON, NOON + 5_000), (NOON + 9_000, NOON + 9_000)):
+        loader.drain(warehouse_url, redis_url, KEEP, until)
+        assert query(warehouse_url, "SELECT drained_until FROM loader_state") == [(utc(known),)]
+
+
 def test_entries_of_all_venues_land_with_every_column(warehouse_url: str, redis_url: str) -> None:
     given = entry(7, contract="狗狗USDT", symbol="狗狗USDT", raw=b'{"a": "tab\\t \\u72d7 \\\\"}', ordinal=3)
     add(redis_url, [given, entry(8, exchange="okx"), entry(9, NOON + 86_400_000, exchange="bybit")])
