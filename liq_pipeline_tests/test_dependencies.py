@@ -21,10 +21,11 @@ ALLOWED = {
     "exchanges": BASE | {"exchanges"},
     "detection": BASE | {"detection"},
     "collector": MIDDLE,
-    "warehouse": MIDDLE,
+    "warehouse": MIDDLE | {"live"},
     "imports": MIDDLE,
     "archive": MIDDLE | {"archive"},
     "simulate": MIDDLE,
+    "live": MIDDLE | {"live"},
     "replay": MIDDLE | {"replay"},
     "embedded": MIDDLE | {"embedded"},
 }

@@ -1,0 +1,5 @@
+"""The last hour as it happens: from the event streams to levels 1 and 2 in Redis, and cascades while they are active.
+
+Reads the streams, never the sockets. Everything it shows is a function of what the streams hold and of the time, so
+that it can be killed, moved and run twice.
+"""
