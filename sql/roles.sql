@@ -81,6 +81,11 @@ BEGIN
                    ('loader_state', 'SELECT, INSERT, UPDATE'),
                    ('day_state', 'SELECT, INSERT, UPDATE'),
                    ('import_files', 'SELECT, INSERT, UPDATE'),
+                   ('feed_spans', 'SELECT, INSERT, UPDATE'),
+                   ('feed_notes', 'SELECT, INSERT, UPDATE'),
+                   ('feed_heals', 'SELECT, INSERT'),
+                   ('feed_positions', 'SELECT, INSERT, UPDATE'),
+                   ('coverage_state', 'SELECT, INSERT, UPDATE'),
                    ('schema_version', 'SELECT')
         ) AS grants (name, privileges), regexp_split_to_table(privileges, ', ') AS privilege
         WHERE to_regclass(grants.name) IS NOT NULL

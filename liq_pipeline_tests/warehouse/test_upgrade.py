@@ -58,7 +58,8 @@ def fill(url: str) -> None:
     materialize(url)
     query(url, "INSERT INTO frames_rejected (received_at, exchange, reason, frame) VALUES (now(), 'okx', 'no', '{}')")
     query(url, "INSERT INTO feed_gaps VALUES ('okx', '2025-12-10', '2025-12-11', 'disconnected', NULL)")
-    query(url, "INSERT INTO feed_coverage VALUES ('okx', '2025-12-10', 0, 0, 1, 86400, 0, NULL, false)")
+    columns = "exchange, day, covered_seconds, coverage, gap_count, longest_gap_seconds, event_count, complete"
+    query(url, f"INSERT INTO feed_coverage ({columns}) VALUES ('okx', '2025-12-10', 0, 0, 1, 86400, 0, false)")
 
 
 @pytest.fixture(params=["plain", "timescaledb"])
