@@ -18,6 +18,14 @@ SELECT day FROM day_state WHERE day < %s AND raw_version > 0 AND events_dropped_
 _DROPPED: Final = "UPDATE day_state SET events_dropped_at = now() WHERE day = %s"
 _DELETE_DAY: Final = "DELETE FROM {} WHERE {} >= %(day)s AND {} < %(day)s + interval '1 day'"
 _DELETE_BEFORE: Final = "DELETE FROM {} WHERE {} < %s"
+_ALWAYS: Final = (
+    ("frames_rejected", "received_at"),
+    ("alert_messages", "at"),
+    ("incidents", "healed_at"),
+    # A day that is never made again cannot heal.
+    ("incidents", "day"),
+)
+"""Plain tables on TimescaleDB, too: no policy drops from them."""
 
 
 class Dropped(NamedTuple):
@@ -41,14 +49,15 @@ def drop(database_url: str, settings: Settings, today: date | None = None) -> Dr
         if flavour(connection).timescaledb:
             ran = policies.run_overdue(connection)
             days = retention.note(connection)
-            tables = {}
+            tables = dict[str, str]()
         else:
             ran, days = [], _drop_days(connection, kept, rows) if kept else []
             tables = retention.DERIVED
         if derived_kept:
-            for table, column in {"frames_rejected": "received_at", **tables}.items():
+            for table, column in (*_ALWAYS, *tables.items()):
                 delete = sql.SQL(_DELETE_BEFORE).format(sql.Identifier(table), sql.Identifier(column))
-                rows[table] = connection.execute(delete, (_midnight(derived_kept),)).rowcount
+                deleted = connection.execute(delete, (_midnight(derived_kept),)).rowcount
+                rows[table] = rows.get(table, 0) + deleted
     return Dropped(days, rows, ran)
 
 
