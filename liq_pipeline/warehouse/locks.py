@@ -14,6 +14,7 @@ MIGRATE: Final = 0x6C697130
 LOADER: Final = 0x6C697131
 LANDING: Final = 0x6C697132
 DAY: Final = 0x6C697133
+LIVE: Final = 0x6C697134
 
 
 @contextmanager
