@@ -24,6 +24,7 @@ ALLOWED = {
     "warehouse": MIDDLE | {"live"},
     "imports": MIDDLE,
     "archive": MIDDLE | {"archive"},
+    "plots": {"plots"},
     "simulate": MIDDLE,
     "live": MIDDLE | {"live"},
     "replay": MIDDLE | {"replay"},

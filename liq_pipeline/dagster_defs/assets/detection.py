@@ -8,6 +8,7 @@ import dagster as dg
 
 from liq_pipeline.dagster_defs import tables
 from liq_pipeline.dagster_defs.partitions import day_of
+from liq_pipeline.dagster_defs.pictures import attach
 from liq_pipeline.dagster_defs.resources import Line
 from liq_pipeline.warehouse import days
 
@@ -46,6 +47,8 @@ def detection(context: dg.AssetExecutionContext, line: Line) -> Iterator[dg.Mate
         seconds = time.perf_counter() - started
         context.log.info(f"{key} in {seconds:.3f} s: {report}")
         for table in TABLES:
-            tables.report(context, table, day, tables.totals(servers.database_url, table, day), seconds)
+            totals = tables.totals(servers.database_url, table, day)
+            tables.report(context, table, day, totals, seconds)
+            attach(context, servers.database_url, table, day, totals.events, rewritten=report.rewritten)
     for table in TABLES:
         yield dg.MaterializeResult[None](asset_key=table)

@@ -8,6 +8,7 @@ import dagster as dg
 
 from liq_pipeline.dagster_defs import tables
 from liq_pipeline.dagster_defs.partitions import day_of
+from liq_pipeline.dagster_defs.pictures import attach
 from liq_pipeline.dagster_defs.resources import Line
 from liq_pipeline.warehouse import rollups as warehouse_rollups
 
@@ -28,7 +29,9 @@ def _rollup(table: str) -> dg.AssetsDefinition:
             report = warehouse_rollups.materialize(servers.database_url, table, day, settings, force=force)
             seconds = time.perf_counter() - started
             context.log.info(f"{key} in {seconds:.3f} s: {report}")
-            tables.report(context, table, day, tables.totals(servers.database_url, table, day), seconds)
+            totals = tables.totals(servers.database_url, table, day)
+            tables.report(context, table, day, totals, seconds)
+            attach(context, servers.database_url, table, day, totals.events, rewritten=report.rewritten)
         yield dg.MaterializeResult[None](asset_key=table)
 
     return rollup

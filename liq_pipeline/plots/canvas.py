@@ -1,0 +1,83 @@
+"""The paper the pictures are drawn on: one UTC day wide, a few colours, a few kilobytes."""
+
+from __future__ import annotations
+
+import io
+from datetime import date
+from typing import Final
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+HOUR_MS: Final = 3_600_000
+_DPI: Final = 100
+_WIDTH: Final = 7.6
+_LEFT_INCHES: Final = 0.85
+_RIGHT_INCHES: Final = 0.15
+
+# Okabe and Ito's palette, which people of any colour vision tell apart (https://jfly.uni-koeln.de/color/).
+BLUE: Final = "#0072B2"
+VERMILLION: Final = "#D55E00"
+ORANGE: Final = "#E69F00"
+GREEN: Final = "#009E73"
+PURPLE: Final = "#CC79A7"
+SKY: Final = "#56B4E9"
+YELLOW: Final = "#F0E442"
+GREY: Final = "#999999"
+INK: Final = "#333333"
+SHADE: Final = "#EEEEEE"
+OF_EXCHANGE: Final = {"binance": ORANGE, "bybit": BLUE, "okx": GREEN}
+
+
+def day_axes(title: str, height: float, right: float = _RIGHT_INCHES) -> tuple[Figure, Axes]:
+    """A figure of ``height`` inches whose x axis is a UTC day in hours, and ``right`` inches free beside it."""
+    figure = Figure(figsize=(_WIDTH, height), dpi=_DPI)
+    FigureCanvasAgg(figure)
+    bottom, top = 0.3, 0.28
+    axes = figure.add_axes(
+        (
+            _LEFT_INCHES / _WIDTH,
+            bottom / height,
+            (_WIDTH - _LEFT_INCHES - right) / _WIDTH,
+            (height - bottom - top) / height,
+        )
+    )
+    axes.set_xlim(0, 24)
+    axes.set_xticks(range(0, 25, 4), [f"{hour:02}:00" for hour in range(0, 25, 4)])
+    axes.tick_params(labelsize=8, colors=INK, length=3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title(legible(title), loc="left", fontsize=9, color=INK)
+    return figure, axes
+
+
+def hours(time_ms: int, day: date) -> float:
+    """A time as hours since the day began; before it negative, after it beyond 24."""
+    return time_ms / HOUR_MS - (day - date(1970, 1, 1)).days * 24
+
+
+def legible(text: str) -> str:
+    """The text in characters that the font has, and none that matplotlib reads as mathematics."""
+    return text.encode("latin-1", "replace").decode("latin-1").replace("$", r"\$")
+
+
+def usd(value: float) -> str:
+    """An amount as people say it: 12.3M, 450k, 800."""
+    for limit, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            return f"{value / limit:.3g}{unit}"
+    return f"{value:.0f}"
+
+
+def png(figure: Figure, colours: int = 8) -> bytes:
+    """The figure as a PNG of so many colours, a fraction of matplotlib's own; the same rows give the same bytes."""
+    canvas = figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+    picture = Image.frombuffer("RGBA", canvas.get_width_height(), pixels, "raw", "RGBA", 0, 1)
+    file = io.BytesIO()
+    few = picture.convert("RGB").quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few.save(file, "PNG", optimize=True)
+    return file.getvalue()
