@@ -1,6 +1,6 @@
-"""Wall-clock shifts: who collects when, as pure functions of the time.
+"""Wall-clock shifts: who collects when, as pure functions of the time. The live view works in the same ones.
 
-Shift n is the n-th hour since 1970. Its collector is asked for one minute early and stays two seconds longer, so two
+Shift n is the n-th hour since 1970. Its process is asked for one minute early and stays two seconds longer, so two
 overlap at each boundary and no state is handed over. Every request has a deterministic key, so asking again is free.
 """
 
@@ -12,11 +12,11 @@ SHIFT_MS: Final = 3_600_000
 LEAD_MS: Final = 60_000
 OVERLAP_MS: Final = 2_000
 RESCUE_SLOT_MS: Final = 15_000
-"""A rescue is asked for once in such a slot: long enough for its collector to start and take the lease."""
+"""A rescue is asked for once in such a slot: long enough for its process to start and take the lease."""
 
 
 class ShiftRequest(NamedTuple):
-    """A collector to start: the key that makes the request unique, and when it ends (UTC milliseconds)."""
+    """A process to start: the key that makes the request unique, and when it ends (UTC milliseconds)."""
 
     run_key: str
     shift: int
@@ -33,23 +33,23 @@ def boundary(shift: int) -> int:
     return (shift + 1) * SHIFT_MS
 
 
-def planned(shift: int) -> ShiftRequest:
-    """The request for a whole shift."""
-    return ShiftRequest(f"collector:{shift}:planned", shift, boundary(shift) + OVERLAP_MS)
+def planned(kind: str, shift: int) -> ShiftRequest:
+    """The request for a whole shift; ``kind`` tells the shifts of different processes apart (``collector``)."""
+    return ShiftRequest(f"{kind}:{shift}:planned", shift, boundary(shift) + OVERLAP_MS)
 
 
-def rescue(now_ms: int) -> ShiftRequest:
+def rescue(kind: str, now_ms: int) -> ShiftRequest:
     """The request for the rest of the present shift."""
     shift = shift_at(now_ms)
     return ShiftRequest(
-        f"collector:{shift}:rescue-{now_ms % SHIFT_MS // RESCUE_SLOT_MS}", shift, boundary(shift) + OVERLAP_MS
+        f"{kind}:{shift}:rescue-{now_ms % SHIFT_MS // RESCUE_SLOT_MS}", shift, boundary(shift) + OVERLAP_MS
     )
 
 
-def requests(now_ms: int, *, lease_held: bool) -> list[ShiftRequest]:
-    """What to ask for now: the next shift near the boundary, a rescue while nobody collects."""
+def requests(kind: str, now_ms: int, *, lease_held: bool) -> list[ShiftRequest]:
+    """What to ask for now: the next shift near the boundary, a rescue while nobody works."""
     shift = shift_at(now_ms)
-    due = [] if lease_held else [rescue(now_ms)]
+    due = [] if lease_held else [rescue(kind, now_ms)]
     if boundary(shift) - now_ms <= LEAD_MS:
-        due.append(planned(shift + 1))
+        due.append(planned(kind, shift + 1))
     return due

@@ -6,9 +6,10 @@ import dagster as dg
 
 from liq_pipeline.dagster_defs.assets.detection import TABLES as DETECTION
 from liq_pipeline.dagster_defs.assets.rollups import TABLES as ROLLUPS
-from liq_pipeline.dagster_defs.collecting import MAX_RUNTIME_SECONDS, collect_shift
+from liq_pipeline.dagster_defs.collecting import collect_shift
 from liq_pipeline.dagster_defs.dropping import drop_beyond_retention
 from liq_pipeline.dagster_defs.pruning import prune_collector_runs
+from liq_pipeline.dagster_defs.shifts import MAX_RUNTIME_SECONDS
 
 MAX_RUNTIME: Final = "dagster/max_runtime"
 PRIORITY: Final = "dagster/priority"
@@ -39,7 +40,9 @@ def collector_job() -> None:
 
 
 @dg.job(
-    description="Delete collector runs older than 14 days, so that Dagster's own tables stay small.",
+    description=(
+        "Delete runs of the collector and the live view older than 14 days, so that Dagster's own tables stay small."
+    ),
     tags={"liq/kind": "housekeeping", PRIORITY: "-1", MAX_RUNTIME: "900"},
 )
 def prune_job() -> None:

@@ -28,9 +28,9 @@ class DayRequest(NamedTuple):
     reason: str
 
 
-def shift_requests(now_ms: int, *, lease_held: bool, starting: bool) -> list[ShiftRequest]:
-    """The collectors to start now. One that is ``starting`` has no lease yet, and is rescue enough."""
-    return requests(now_ms, lease_held=lease_held or starting)
+def shift_requests(kind: str, now_ms: int, *, lease_held: bool, starting: bool) -> list[ShiftRequest]:
+    """The processes to start now. One that is ``starting`` has no lease yet, and is rescue enough."""
+    return requests(kind, now_ms, lease_held=lease_held or starting)
 
 
 def stale_requests(

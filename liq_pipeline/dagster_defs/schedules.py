@@ -36,7 +36,7 @@ prune_daily: Final = dg.ScheduleDefinition(
     job=prune_job,
     cron_schedule="30 3 * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Deletes collector runs older than 14 days.",
+    description="Deletes runs of the collector and the live view older than 14 days.",
 )
 
 retention_daily: Final = dg.ScheduleDefinition(

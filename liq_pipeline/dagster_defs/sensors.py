@@ -1,19 +1,20 @@
-"""What starts runs by looking: the collector's shifts, and the days that are stale."""
+"""What starts runs by looking: shifts of what never ends, and the days that are stale."""
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import dagster as dg
 
 from liq_pipeline.collector import lease
-from liq_pipeline.dagster_defs.collecting import Shift
 from liq_pipeline.dagster_defs.jobs import DAY_SECONDS, collector_job, daily_tables
 from liq_pipeline.dagster_defs.partitions import day_of
 from liq_pipeline.dagster_defs.requests import DayRequest, shift_requests, stale_requests, young_day
 from liq_pipeline.dagster_defs.resources import Line
+from liq_pipeline.dagster_defs.shifts import Shift
+from liq_pipeline.settings import Settings
 from liq_pipeline.streams import REJECTED
 from liq_pipeline.warehouse.backlog import open_redis
 from liq_pipeline.warehouse.connection import READER, connect
@@ -22,7 +23,7 @@ from liq_pipeline.warehouse.landing_zone import stream_states
 from liq_pipeline.warehouse.reads import behind_rollups
 
 _START_SECONDS: Final = 120
-"""How long a collector may take from its request to its process on a busy machine; run monitoring's limit, too."""
+"""How long a shift may take from its request to its process on a busy machine; run monitoring's limit, too."""
 _LEASE_SECONDS: Final = 15
 """How long from its process to its lease."""
 _STARTING: Final = [
@@ -35,39 +36,51 @@ _UNFINISHED: Final = [*_STARTING, dg.DagsterRunStatus.CANCELING]
 _RUNS_LOOKED_AT: Final = 200
 
 
-@dg.sensor(
-    job=collector_job,
-    minimum_interval_seconds=5,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description=(
-        "Keeps the feeds collected: asks for the next shift a minute before it begins, and for the rest of the present "
-        "one when the lease in Redis says that nobody collects."
-    ),
-)
-def collector_sensor(context: dg.SensorEvaluationContext, line: Line) -> list[dg.RunRequest]:
-    held = lease.held(line.servers().redis_url, line.settings().exchanges)
-    due = shift_requests(
-        time.time_ns() // 1_000_000, lease_held=held, starting=not held and collector_is_starting(context.instance)
+def _shifts(
+    kind: str, job: dg.JobDefinition, op: str, leases: Callable[[Settings], Sequence[str]], description: str
+) -> dg.SensorDefinition:
+    """Keeps a job running, one shift after another; ``leases`` are those that its process holds."""
+
+    @dg.sensor(
+        name=f"{kind}_sensor",
+        job=job,
+        minimum_interval_seconds=5,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=description,
     )
-    return [
-        dg.RunRequest(
-            run_key=request.run_key,
-            run_config=dg.RunConfig(ops={"collect_shift": Shift(until_ms=request.until_ms)}),
-            tags={"liq/shift": str(request.shift)},
-        )
-        for request in due
-    ]
+    def sensor(context: dg.SensorEvaluationContext, line: Line) -> list[dg.RunRequest]:
+        held = lease.held(line.servers().redis_url, leases(line.settings()))
+        starting = not held and _is_starting(context.instance, job.name)
+        due = shift_requests(kind, time.time_ns() // 1_000_000, lease_held=held, starting=starting)
+        return [
+            dg.RunRequest(
+                run_key=request.run_key,
+                run_config=dg.RunConfig(ops={op: Shift(until_ms=request.until_ms)}),
+                tags={"liq/shift": str(request.shift)},
+            )
+            for request in due
+        ]
+
+    return sensor
 
 
-def collector_is_starting(instance: dg.DagsterInstance) -> bool:
-    """Whether a collector was asked for and has not had the time to take its lease.
+collector_sensor: Final = _shifts(
+    "collector",
+    collector_job,
+    "collect_shift",
+    lambda settings: settings.exchanges,
+    "Keeps the feeds collected: asks for the next shift a minute before it begins, and for the rest of the present "
+    "one when the lease in Redis says that nobody collects.",
+)
+
+
+def _is_starting(instance: dg.DagsterInstance, job: str) -> bool:
+    """Whether a shift was asked for and its process has not had the time to take its lease.
 
     The age is bounded because a run's status cannot be trusted: that of a killed worker stays as it was.
     """
     now = datetime.now(UTC)
-    recent = dg.RunsFilter(
-        job_name=collector_job.name, statuses=_STARTING, created_after=now - timedelta(seconds=_START_SECONDS)
-    )
+    recent = dg.RunsFilter(job_name=job, statuses=_STARTING, created_after=now - timedelta(seconds=_START_SECONDS))
     started = (record.start_time for record in instance.get_run_records(recent))
     return any(at is None or now.timestamp() - at < _LEASE_SECONDS for at in started)
 

@@ -32,17 +32,17 @@ def _at(seconds: float) -> datetime:
 
 
 def test_a_held_lease_in_mid_shift_needs_no_collector() -> None:
-    assert shift_requests(MID_SHIFT, lease_held=True, starting=False) == []
+    assert shift_requests("collector", MID_SHIFT, lease_held=True, starting=False) == []
 
 
 def test_a_lost_lease_is_rescued_once_and_not_again_while_the_rescue_starts() -> None:
-    (rescue,) = shift_requests(MID_SHIFT, lease_held=False, starting=False)
+    (rescue,) = shift_requests("collector", MID_SHIFT, lease_held=False, starting=False)
     assert "rescue" in rescue.run_key
-    assert shift_requests(MID_SHIFT + 16_000, lease_held=False, starting=True) == []
+    assert shift_requests("collector", MID_SHIFT + 16_000, lease_held=False, starting=True) == []
 
 
 def test_the_next_shift_is_asked_for_before_the_boundary_even_while_a_collector_starts() -> None:
-    (planned,) = shift_requests(1001 * SHIFT_MS - LEAD_MS // 2, lease_held=False, starting=True)
+    (planned,) = shift_requests("collector", 1001 * SHIFT_MS - LEAD_MS // 2, lease_held=False, starting=True)
     assert planned.run_key == "collector:1001:planned"
 
 
