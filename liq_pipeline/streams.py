@@ -8,6 +8,7 @@ Fields of an entry, all text but for the payloads:
 ``liq:rejected``            ``received_at`` (UTC ms), ``exchange``, ``reason``, ``frame``, ``source``,
                             ``market`` (may be empty)
 ``liq:coverage:{feed}``     ``connection``, ``from``, ``to`` (UTC ms), ``part``, ``parts``; see ``covered``
+``liq:troubles:{feed}``     ``reason`` (``silent``, ``overloaded``), ``from``, ``to`` (UTC ms); see ``Trouble``
 ``liq:feed:{feed}``         a hash; see collector/health.py
 ``liq:lease:{feed}``        a string; see collector/lease.py
 ``liq:instruments:{feed}``  a string, the last instrument list read; see exchanges/instruments.py
@@ -40,6 +41,11 @@ def events_key(exchange: str) -> str:
 def coverage_key(feed: str) -> str:
     """The stream of covered spans of one feed (``binance``, ``binance:inverse``)."""
     return f"liq:coverage:{feed}"
+
+
+def troubles_key(feed: str) -> str:
+    """The stream of spans in which a collector of a feed ran and covered nothing, and why."""
+    return f"liq:troubles:{feed}"
 
 
 def feed_key(feed: str) -> str:
@@ -127,6 +133,23 @@ class Span(NamedTuple):
     end: int
     part: int = 0
     parts: int = 1
+
+
+class Trouble(NamedTuple):
+    """Time in which some connection of a feed covered nothing although its collector ran, and why.
+
+    ``start`` is the last proof that it delivered, ``end`` the next one or the last word; UTC milliseconds. What
+    others covered meanwhile is covered all the same.
+    """
+
+    reason: str
+    start: int
+    end: int
+
+
+def decode_trouble(fields: dict[bytes, bytes]) -> Trouble:
+    """The trouble in an entry of a troubles stream; raises KeyError or ValueError if it is none of ours."""
+    return Trouble(fields[b"reason"].decode(), int(fields[b"from"]), int(fields[b"to"]))
 
 
 def decode_span(fields: dict[bytes, bytes]) -> Span:

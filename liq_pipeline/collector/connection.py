@@ -16,8 +16,9 @@ from websockets.exceptions import ConnectionClosed
 from liq_pipeline.collector.coverage import Coverage
 from liq_pipeline.collector.subscription import Subscription
 from liq_pipeline.collector.timing import Timing
+from liq_pipeline.collector.troubles import OVERLOADED, Troubles
 from liq_pipeline.exchanges.base import Adapter, FrameKind
-from liq_pipeline.streams import Span
+from liq_pipeline.streams import Span, Trouble
 
 MAX_FRAME_BYTES: Final = 16 << 20
 _TOO_BIG: Final = 1009
@@ -46,6 +47,8 @@ class Sink(Protocol):
 
     def claim(self, spans: Sequence[Span]) -> None: ...
 
+    def note(self, troubles: Sequence[Trouble]) -> None: ...
+
 
 def is_loopback(url: str) -> bool:
     """Whether a URL stays on this machine, where no proxy of the environment should carry it."""
@@ -70,6 +73,7 @@ class Connection:
         symbols: Sequence[str],
         sink: Sink,
         timing: Timing,
+        troubles: Troubles,
         *,
         part: int = 0,
         parts: int = 1,
@@ -80,6 +84,7 @@ class Connection:
         self.ready_at = 0.0
         self.heard_at = time.monotonic()
         """When the venue last proved, on the monotonic clock, that it delivers."""
+        self._heard = asyncio.Event()
         self.blocked = False
         """Reading has stopped because Redis takes nothing."""
         self.refused: list[str] = []
@@ -87,6 +92,7 @@ class Connection:
         self._url = url
         self._sink = sink
         self._timing = timing
+        self._troubles = troubles
         self._subscription = Subscription(adapter, symbols)
         self._coverage = Coverage(secrets.token_hex(6), int(adapter.silence_seconds * 1000), part, parts)
         # A venue without a keepalive of its own has no pong that would prove anything: its control stream does.
@@ -118,9 +124,17 @@ class Connection:
         except ConnectionClosed as error:
             if error.sent is not None and error.sent.code == _TOO_BIG:
                 self._sink.too_big(now_ms())
+            elif error.rcvd is not None and self.ready.is_set() and not self._needs_frames:
+                # The venue said goodbye, so everything before it has come.
+                self._prove(now_ms())
             raise
         finally:
             self._sink.claim(self._coverage.take())
+
+    async def heard(self) -> None:
+        """Return when the venue next proves that it delivers."""
+        self._heard.clear()
+        await self._heard.wait()
 
     async def _become_ready(self, socket: ClientConnection) -> None:
         loop = asyncio.get_running_loop()
@@ -143,8 +157,8 @@ class Connection:
         self.refused = self._subscription.refused
         if not (self._subscription.accepted or self._delivers):
             raise SubscriptionRefusedError("the venue refused every subscription")
-        self.ready_at = self.heard_at = time.monotonic()
-        self._coverage.prove(now_ms())
+        self.ready_at = time.monotonic()
+        self._prove(now_ms())
         self.ready.set()
 
     async def _take(self, frame: bytes) -> FrameKind:
@@ -155,21 +169,28 @@ class Connection:
         self._delivers |= kind is FrameKind.LIQUIDATIONS
         if kind in (FrameKind.LIQUIDATIONS, FrameKind.CONTROL) or not self._needs_frames:
             self._proven = True
-            self.heard_at = time.monotonic()
             if self.ready.is_set():
-                self._coverage.prove(received_at)
+                self._prove(received_at)
         if self._sink.full:
             await self._wait_for_room()
         return kind
 
     async def _wait_for_room(self) -> None:
         self._coverage.interrupt()
+        # It ends with the next proof, not with the room: the venue may have gone meanwhile.
+        self._troubles.begin(OVERLOADED, self._troubles.proven_at)
         self.blocked = True
         try:
             await self._sink.room()
         finally:
             self.blocked = False
             self.heard_at = time.monotonic()
+
+    def _prove(self, now: int) -> None:
+        self.heard_at = time.monotonic()
+        self._heard.set()
+        self._coverage.prove(now)
+        self._troubles.prove(now)
 
     async def _tend(self, socket: ClientConnection) -> None:
         """Keepalive messages and claims; ends quietly with the connection, which the reader reports."""

@@ -12,8 +12,8 @@ from liq_pipeline import streams
 from liq_pipeline.collector.resp import pack
 from liq_pipeline.streams import Span
 
-_KEPT_MS: Final = 14 * 86_400_000
-"""Spans older than this leave the stream; the daily coverage tables are made from them long before."""
+KEPT_MS: Final = 14 * 86_400_000
+"""Spans older than this leave the stream; the database has them long before."""
 
 
 class Coverage:
@@ -62,7 +62,7 @@ def claim(feed: str, span: Span) -> bytes:
         streams.coverage_key(feed).encode(),
         b"MINID",
         b"~",
-        b"%d" % (span.end - _KEPT_MS),
+        b"%d" % (span.end - KEPT_MS),
         b"*",
         b"connection",
         span.connection.encode(),

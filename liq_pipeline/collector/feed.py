@@ -11,7 +11,7 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from liq_pipeline.collector import coverage
+from liq_pipeline.collector import coverage, troubles
 from liq_pipeline.collector.connection import MAX_FRAME_BYTES, now_ms
 from liq_pipeline.collector.health import Health
 from liq_pipeline.collector.instruments import ListUnavailableError, LiveInstruments, fetch, load_cache, save_cache
@@ -23,7 +23,7 @@ from liq_pipeline.exchanges.instruments import Listed
 from liq_pipeline.exchanges.urls import connect_url
 from liq_pipeline.liquidation import FUTURE_GRACE_MS, in_the_future
 from liq_pipeline.settings import Settings
-from liq_pipeline.streams import Span
+from liq_pipeline.streams import Span, Trouble
 
 _log = logging.getLogger(__name__)
 
@@ -142,6 +142,10 @@ class Feed:
     def claim(self, spans: Sequence[Span]) -> None:
         for span in spans:
             self._landing.claim(coverage.claim(self.name, span))
+
+    def note(self, noted: Sequence[Trouble]) -> None:
+        for command in troubles.note(self.name, noted):
+            self._landing.claim(command)
 
     def _parse(self, frame: bytes) -> Parsed:
         try:

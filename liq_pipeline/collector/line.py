@@ -15,6 +15,7 @@ from websockets.exceptions import WebSocketException
 
 from liq_pipeline.collector.connection import Connection, SilentError, Sink, SubscriptionRefusedError, now_ms
 from liq_pipeline.collector.timing import Timing
+from liq_pipeline.collector.troubles import OVERLOADED, SILENT, Troubles
 from liq_pipeline.exchanges.base import Adapter
 
 _log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Line:
         self._resting: str | None = None
         """The state to show between two attempts."""
         self._changed = asyncio.Event()
+        self._troubles = Troubles(now_ms())
         self.connected_since: int | None = None
 
     @property
@@ -77,6 +79,7 @@ class Line:
 
     async def run(self) -> None:
         """Until cancelled."""
+        self._start(self._note_troubles())
         try:
             while True:
                 if self._current is None or self._due(self._current):
@@ -87,6 +90,12 @@ class Line:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._sink.note(self._troubles.take(now_ms()))
+
+    async def _note_troubles(self) -> None:
+        while True:
+            await asyncio.sleep(self._timing.claim)
+            self._sink.note(self._troubles.take(now_ms()))
 
     def _silence(self, connection: Connection) -> float:
         """Seconds until a connection counts as silent."""
@@ -102,14 +111,18 @@ class Line:
 
     async def _replace(self) -> None:
         """Open a successor; when it is proven it becomes the current one and the old one is retired."""
+        if self._sink.full and self._current is None:
+            self._troubles.begin(OVERLOADED, now_ms())
         await self._sink.room()
         self._changed.clear()
+        began = now_ms()
         connection = Connection(
             self._adapter,
             self._url(self._symbols),
             self._symbols,
             self._sink,
             self._timing,
+            self._troubles,
             part=self._part,
             parts=self._parts,
         )
@@ -120,12 +133,12 @@ class Line:
         finally:
             ready.cancel()
         if not connection.ready.is_set():
-            await self._failed(task)
+            await self._failed(task, began)
             return
         if self._current is not None:
             self.reconnects += 1
             assert self._current_task is not None
-            self._start(self._retire(self._current_task))
+            self._start(self._retire(self._current, self._current_task, connection))
         self._current, self._current_task = connection, task
         self.connected_since = now_ms()
         self.error = None
@@ -145,13 +158,18 @@ class Line:
             self.reconnects += 1
             if time.monotonic() - connection.ready_at >= self._timing.healthy:
                 self._failures = 0
-            await self._failed(task)
+            await self._failed(task, now_ms())
         elif self._silence(connection) <= 0:
+            self._troubles.begin(SILENT, self._troubles.proven_at)
             _log.warning("%s: nothing for %g s, opening another connection", self._feed, self._adapter.silence_seconds)
 
-    async def _failed(self, task: asyncio.Task[None]) -> None:
-        """Say why a connection ended, and wait before the next."""
+    async def _failed(self, task: asyncio.Task[None], began: int) -> None:
+        """Say why a connection ended that was opened at ``began`` or has delivered, and wait before the next."""
         error = task.exception()
+        if isinstance(error, SilentError):
+            self._troubles.begin(SILENT, began)
+        elif self._current is None:
+            self._troubles.end(now_ms())
         crashed = not isinstance(error, _EXPECTED)
         self.error = f"{type(error).__name__}: {error}"
         delay = self._timing.retry(self._failures)
@@ -179,9 +197,21 @@ class Line:
             if self._current_task.done():
                 self._current = self._current_task = None
 
-    async def _retire(self, old: asyncio.Task[None]) -> None:
+    async def _retire(self, old: Connection, task: asyncio.Task[None], successor: Connection) -> None:
+        """End the old connection, once it has proven that it delivered until the successor did.
+
+        Where nothing but the answers to keepalives comes, its last proof may be older than that, and time that both
+        were there for would not be covered.
+        """
         await asyncio.sleep(self._timing.overlap)
-        old.cancel()
+        if old.heard_at < successor.ready_at:
+            proof = asyncio.create_task(old.heard())
+            seconds = max(0.0, self._silence(old))
+            try:
+                await asyncio.wait({task, proof}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                proof.cancel()
+        task.cancel()
 
     def _start(self, coroutine: Coroutine[object, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(coroutine)

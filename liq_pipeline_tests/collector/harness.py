@@ -16,7 +16,7 @@ from liq_pipeline.collector.run import CollectReport, FeedStatus, collect
 from liq_pipeline.collector.timing import Timing
 from liq_pipeline.exchanges.base import Adapter
 from liq_pipeline.settings import Settings
-from liq_pipeline.streams import Entry, Span
+from liq_pipeline.streams import Entry, Span, Trouble
 from liq_pipeline_tests.fakes.venue import FakeVenue
 
 QUICK = Timing(
@@ -65,6 +65,14 @@ class Collector:
 
     def spans(self, feed: str) -> list[Span]:
         return [streams.decode_span(fields) for _, fields in self.redis.xrange(streams.coverage_key(feed))]
+
+    def troubles(self, feed: str) -> list[Trouble]:
+        return [streams.decode_trouble(fields) for _, fields in self.redis.xrange(streams.troubles_key(feed))]
+
+    def explained(self, feed: str, reason: str, start: int, end: int) -> bool:
+        """Whether what was said of this trouble, added up, is about the whole of a gap."""
+        spans = [Span("", trouble.start, trouble.end) for trouble in self.troubles(feed) if trouble.reason == reason]
+        return any(first <= start and last >= end for first, last in streams.covered(spans))
 
     def covered(self, feed: str) -> list[tuple[int, int]]:
         return streams.covered(self.spans(feed))

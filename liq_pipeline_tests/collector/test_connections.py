@@ -91,6 +91,7 @@ def test_a_half_open_connection_is_relieved_and_claims_nothing_after_its_last_fr
             await until(lambda: len(collector.covered("okx")) > 1, "the silence is a gap")
             (_, gap_start), (gap_end, _), *_ = collector.covered("okx")
             assert gap_end - gap_start >= 1_500
+            await until(lambda: collector.explained("okx", "silent", gap_start, gap_end), "the gap is explained")
 
     run(scenario())
 
@@ -128,6 +129,33 @@ def test_connections_renewed_before_their_limit_leave_no_gap_and_lose_no_event(r
     run(scenario())
 
 
+def test_a_connection_is_relieved_without_a_gap_where_nothing_but_answers_to_keepalives_comes(redis_url: str) -> None:
+    async def scenario() -> None:
+        # Answers are further apart than the two connections overlap: the older one's last is from before the younger.
+        sparse = {"okx": {"renew_seconds": 0.5, "keepalive_seconds": 0.8}}
+        async with venue_of("okx") as venue, collecting(redis_url, venue, adapters=sparse) as collector:
+            await until(lambda: venue.opened >= 4, "renewed some times")
+            await collector.finish()
+            assert len(collector.covered("okx")) == 1
+            assert collector.troubles("okx") == []
+
+    run(scenario())
+
+
+def test_a_venue_that_says_goodbye_has_delivered_until_then(redis_url: str) -> None:
+    async def scenario() -> None:
+        rare = {"okx": {"keepalive_seconds": 1.0}}
+        async with venue_of("okx") as venue, collecting(redis_url, venue, adapters=rare) as collector:
+            (connection,) = venue.live
+            await asyncio.sleep(0.5)
+            await connection.close(1012, "restart")
+            await until(lambda: collector.covered("okx"), "covered")
+            ((start, end),) = collector.covered("okx")
+            assert end - start >= 400
+
+    run(scenario())
+
+
 def test_binance_that_acknowledges_and_stays_silent_is_never_covered(redis_url: str) -> None:
     async def scenario() -> None:
         async with venue_of("binance") as venue:
@@ -137,8 +165,14 @@ def test_binance_that_acknowledges_and_stays_silent_is_never_covered(redis_url: 
                 await until(lambda: collector.health("binance").get("state") == "silent", "the silence shows")
                 assert "control stream" in collector.health("binance")["error"]
                 assert collector.spans("binance") == []
+                await until(lambda: collector.troubles("binance"), "it is said while it lasts")
                 venue.control = True
                 await until(lambda: collector.spans("binance"), "covered once it speaks")
+                until_covered = collector.spans("binance")[0].start
+                begun = min(trouble.start for trouble in collector.troubles("binance"))
+                await until(
+                    lambda: collector.explained("binance", "silent", begun, until_covered), "explained without a hole"
+                )
 
     run(scenario())
 

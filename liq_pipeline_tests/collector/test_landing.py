@@ -265,6 +265,8 @@ def test_while_redis_is_away_reading_stops_at_the_bound_and_every_event_arrives_
             await until(lambda: collector.redis.xlen(key) >= total, "everything was written")
             assert len(collector.times("okx")) == total
             await until(lambda: len(collector.covered("okx")) >= 2, "the time without reading is a gap")
+            (_, start), (end, _), *_ = collector.covered("okx")
+            await until(lambda: collector.explained("okx", "overloaded", start, end), "the gap is explained")
 
     run(scenario())
 
