@@ -33,3 +33,7 @@ class DayRefusedError(LiqError):
 
 class ReplayError(LiqError):
     """A recording cannot be replayed, or a replay was told what it does not understand."""
+
+
+class VenueError(LiqError):
+    """An exchange cannot be asked for its history, or answers something else."""

@@ -28,6 +28,7 @@ ALLOWED = {
     "simulate": MIDDLE,
     "live": MIDDLE | {"live"},
     "replay": MIDDLE | {"replay"},
+    "healing": MIDDLE | {"healing"},
     "embedded": MIDDLE | {"embedded"},
 }
 """Packages not named here, the command line and Dagster's view, may import everything."""

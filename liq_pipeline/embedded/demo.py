@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from liq_pipeline.collector.connection import is_loopback
 from liq_pipeline.embedded.home import Home
 from liq_pipeline.errors import SettingsError
+from liq_pipeline.exchanges.base import History
 from liq_pipeline.settings import Settings
 
 
@@ -21,3 +22,8 @@ def refuse_real_venues(settings: Settings, feeds: Iterable[str]) -> None:
             f"LIQ_HOME={settings.home} is a demo's, and {', '.join(real)} would come from the real exchange: "
             "real data would mix with invented; set another LIQ_HOME"
         )
+
+
+def history_late_ms(settings: Settings, history: History) -> int:
+    """How long after it happened a liquidation may turn up in a venue's history; in that of a demo's it is at once."""
+    return 0 if Home(settings.home).is_demo else history.late_ms

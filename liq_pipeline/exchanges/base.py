@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
+from liq_pipeline.errors import InvalidLiquidationError
 from liq_pipeline.liquidation import Liquidation, Market
 
 
@@ -151,3 +152,54 @@ class Adapter(Protocol):
 
     def parse_instruments(self, body: bytes) -> Listing:
         """The contracts in a reply of ``instruments_endpoint``; raises InvalidLiquidationError if it is none."""
+
+
+class BusyError(InvalidLiquidationError):
+    """The venue asks for patience: the same request is answered later."""
+
+
+class HistoryPage(NamedTuple):
+    """One answer of a venue's history.
+
+    ``rows`` counts what it held, understood or not; ``oldest`` is the time of its oldest row, UTC milliseconds, None
+    if it held none.
+    """
+
+    parsed: Parsed
+    rows: int
+    oldest: int | None
+
+
+class History(Protocol):
+    """What a venue still tells of its past over REST, as pure data and functions.
+
+    It is asked group by group (a group is whatever one request can be about), backwards in time.
+    """
+
+    @property
+    def source(self) -> str:
+        """The ``source`` of its rows: ``import:<name>``. Their raw data are frames of the venue."""
+
+    @property
+    def kept_ms(self) -> int:
+        """How far back it reaches, as the venue says."""
+
+    @property
+    def late_ms(self) -> int:
+        """How long after it happened a liquidation may still turn up in it."""
+
+    @property
+    def page_rows(self) -> int:
+        """How many rows an answer holds at least where there are more."""
+
+    @property
+    def requests_per_second(self) -> float: ...
+
+    def groups(self, contracts: Iterable[str]) -> list[str]:
+        """What to ask for, to have everything of these contracts."""
+
+    def request(self, group: str, before_ms: int) -> tuple[str, dict[str, str]]:
+        """The path and query of the newest page of a group that is older than ``before_ms`` (UTC, excluded)."""
+
+    def read(self, body: bytes, instruments: Instruments) -> HistoryPage:
+        """What an answer holds; raises BusyError, or InvalidLiquidationError with what the venue said instead."""

@@ -121,6 +121,8 @@ def unfit(entry: Entry, window: Window) -> str | None:
 
 def _format_of(row: Stored) -> Format | None:
     """The archive format of a row, whether imported or replayed; None for a venue's frame."""
+    if row.source in exchanges.HISTORY_SOURCES:
+        return None
     name = row.source.removeprefix(_IMPORT) if row.source.startswith(_IMPORT) else ""
     if not name and b'"format"' in row.data:
         try:

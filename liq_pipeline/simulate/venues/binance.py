@@ -80,6 +80,9 @@ class Binance:
             return dumps(data)
         return text if _ALL in session.topics else dumps({"stream": self.topic(text), "data": data})
 
+    def remember(self, message: Message) -> None:
+        """This venue publishes no history."""
+
     def periodic(self, session: Session, now_ms: int) -> list[str]:
         if not session.routed:
             return []

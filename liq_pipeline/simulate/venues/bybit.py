@@ -74,6 +74,9 @@ class Bybit:
     def shaped(self, session: Session, text: str) -> str:
         return text
 
+    def remember(self, message: Message) -> None:
+        """This venue publishes no history."""
+
     def periodic(self, session: Session, now_ms: int) -> list[str]:
         return []
 

@@ -1,11 +1,13 @@
-"""OKX: one topic for all swaps, text pings, contract values from the instruments endpoint.
+"""OKX: one topic for all swaps, text pings, contract values from the instruments endpoint, and the history over REST.
 
-Source: exchanges.md section 1.5; errors as documented (60012 invalid request, 60018 wrong channel).
+Source: exchanges.md section 1.5, exchanges/okx_history.py; errors as documented (60012 invalid request, 60018 wrong
+channel, 51000 wrong parameter) or measured (50015 neither uly nor instFamily).
 """
 
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,10 +19,15 @@ from liq_pipeline.simulate.venues.protocol import Message, Reply, Session
 _CHANNEL = "liquidation-orders"
 _KINDS = ("SWAP", "FUTURES", "MARGIN", "OPTION")
 _CONNECTION = "a4d3ae55"
+_REMEMBERED = 50_000
+_PAGE_ROWS = 100
 
 
 class Okx:
-    """See VenueProtocol. ``values`` are contract values of swaps listed besides the catalogue's."""
+    """See VenueProtocol. ``values`` are contract values of swaps listed besides the catalogue's.
+
+    ``faults`` are given instead of the next answers about history.
+    """
 
     venue = "okx"
     idle_seconds: float | None = 30.0
@@ -30,6 +37,11 @@ class Okx:
         self.refusing = False
         listed = {contract.name: canonical(contract.contract_value) for contract in LISTED if contract.venue == "okx"}
         self._values = listed | dict(values or {})
+        self.faults: deque[Reply] = deque()
+        self.asked: list[Mapping[str, str]] = []
+        """The queries about history, as they came."""
+        self._history: deque[tuple[int, dict[str, Any], dict[str, Any]]] = deque(maxlen=_REMEMBERED)
+        """Time, instrument and detail of every row that was published."""
 
     def open(self, path: str, query: Mapping[str, str]) -> Session | None:
         return Session(path) if path == "/ws/v5/public" else None
@@ -81,10 +93,20 @@ class Okx:
     def shaped(self, session: Session, text: str) -> str:
         return text
 
+    def remember(self, message: Message) -> None:
+        if self.topic(message) != "SWAP":
+            return
+        for entry in json.loads(message).get("data") or ():
+            for detail in entry.get("details") or ():
+                self._history.append((int(detail["ts"]), entry, detail))
+
     def periodic(self, session: Session, now_ms: int) -> list[str]:
         return []
 
     def rest(self, path: str, query: Mapping[str, str]) -> Reply | None:
+        if path == "/api/v5/public/liquidation-orders":
+            self.asked.append(query)
+            return self.faults.popleft() if self.faults else self._past(query)
         if path != "/api/v5/public/instruments":
             return None
         kind = query.get("instType", "")
@@ -94,6 +116,26 @@ class Okx:
         if kind == "SWAP":
             data = [_instrument(name, value) for name, value in sorted(self._values.items())]
             data.append(_instrument("BTC-USD-SWAP", "100"))
+        return Reply(200, dumps({"code": "0", "data": data, "msg": ""}))
+
+    def _past(self, query: Mapping[str, str]) -> Reply:
+        family = query.get("instFamily") or query.get("uly")
+        if query.get("instType") != "SWAP" or query.get("state") != "filled":
+            return Reply(400, dumps({"code": "51000", "msg": "Parameter instType error", "data": []}))
+        if family is None:
+            return Reply(400, dumps({"code": "50015", "msg": "Either parameter uly or instFamily is required"}))
+        before = int(query.get("after", "9" * 15))
+        limit = min(int(query.get("limit", _PAGE_ROWS)), _PAGE_ROWS)
+        rows = [row for row in self._history if row[1]["instFamily"] == family and row[0] < before]
+        rows = sorted(rows, key=lambda row: row[0], reverse=True)[:limit]
+        names = dict.fromkeys(entry["instId"] for _, entry, _ in rows)
+        data = [
+            {
+                **next(entry for _, entry, _ in rows if entry["instId"] == name),
+                "details": [detail for _, entry, detail in rows if entry["instId"] == name],
+            }
+            for name in names
+        ]
         return Reply(200, dumps({"code": "0", "data": data, "msg": ""}))
 
 

@@ -58,6 +58,9 @@ class VenueProtocol(Protocol):
     def shaped(self, session: Session, text: str) -> str:
         """A frame of the simulated market in the shape this session asked for."""
 
+    def remember(self, message: Message) -> None:
+        """Take a frame that was published, whether anybody got it or not, into the history told over REST."""
+
     def periodic(self, session: Session, now_ms: int) -> list[str]:
         """Frames of control streams, asked for every second."""
 

@@ -127,7 +127,11 @@ class VenueServer:
             self._pending.set()
 
     async def publish(self, text: str) -> None:
-        """Send a frame of the market to whoever subscribed its topic; nobody's frames are gone, as in life."""
+        """Send a frame of the market to whoever subscribed its topic; nobody's frames are gone, as in life.
+
+        What the venue tells of its past over REST holds them all the same.
+        """
+        self.protocol.remember(text)
         topic = self.protocol.topic(text)
         for client in self._audience(topic):
             try:
@@ -231,7 +235,7 @@ class VenueServer:
                 delivered |= await self._send(client, frame)
             # A frame that found only closing connections waits for the next one; one that nobody asked for is over.
             if delivered or (self._audience(None) and not self._audience(self.protocol.topic(frame))):
-                self._script.popleft()
+                self.protocol.remember(self._script.popleft())
                 if not self._script:
                     self._pending.clear()
                     self.played.set()
