@@ -6,7 +6,6 @@ doubles' error could decide the rounding are computed again in integers, without
 
 from __future__ import annotations
 
-from fractions import Fraction
 from math import isqrt
 from typing import Final, NamedTuple
 
@@ -84,21 +83,28 @@ def _estimate(windows: Windows) -> Floats:
 def _exact(windows: Windows, row: int) -> int:
     count, value, span, lean, large, several = (int(column[row]) for column in windows[:-1])
     first, deviation, squares = (int(column[row]) for column in windows.prices)
-    total = count * first + deviation
     variance = count * squares - deviation * deviation
-    score = (
-        250_000 * min(Fraction(value, _FULL_VALUE), Fraction(1))
-        + 200_000 * min(Fraction(6_000 * count, max(span, 1_000)), Fraction(1))
-        + Fraction(150_000 * (abs(lean) + large), count)
-        + 50_000 * several
-    )
+    return score(count, value, span, lean, large, several, count * first + deviation, variance)
+
+
+def score(events: int, value: int, span: int, lean: int, large: int, several: int, total: int, variance: int) -> int:
+    """The score of one window in millionths, rounded half-even, in integers: without any error, whatever its size.
+
+    The first six as in ``Windows``; ``total`` is the sum of the prices in ticks, ``variance`` the events times the sum
+    of the prices' squares, less the square of ``total``.
+    """
+    seconds = max(span, 1_000)
+    # All terms over one divisor; 4,000,000 micro-USD are a millionth of the value's weight.
+    divisor = 4_000_000 * seconds * events
+    rest = min(value, _FULL_VALUE) * seconds * events
+    rest += 200_000 * min(6_000 * events, seconds) * 4_000_000 * events
+    rest += 150_000 * (abs(lean) + large) * 4_000_000 * seconds
+    rest += 50_000 * several * divisor
     if 100 * variance >= total * total:
-        return round(score)
-    # What is left is (score + 200,000) minus an irrational root, 2,000,000 * sqrt(variance) / total.
-    score += 200_000
-    return round_difference(
-        score.numerator * total, (2_000_000 * score.denominator) ** 2 * variance, score.denominator * total
-    )
+        return round_difference(rest, 0, divisor)
+    # What is left is (rest + 200,000) minus an irrational root, 2,000,000 * sqrt(variance) / total.
+    rest += 200_000 * divisor
+    return round_difference(rest * total, (2_000_000 * divisor) ** 2 * variance, divisor * total)
 
 
 def round_difference(minuend: int, square: int, divisor: int) -> int:

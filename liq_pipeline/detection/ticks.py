@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 from liq_pipeline.detection.columns import Bools, Floats, Int64s, Integers
 
-_EXACT_TENS: Final = 22
+EXACT_TENS: Final = 22
 """10^22 is the largest power of ten that a double holds exactly."""
-_MAX_TICKS: Final = 1e15
+MAX_TICKS: Final = 1e15
 """Decimals of up to 15 digits and their nearest doubles correspond one to one."""
 _MAX_SQUARES: Final = 9.0e18
 """Below 2^63 with room for the rounding of the estimate that is compared with it."""
 
 _TOO_MANY: Final = 99
-_TENS: Final = np.array([10.0**exponent for exponent in range(_EXACT_TENS + 1)])
+_TENS: Final = np.array([10.0**exponent for exponent in range(EXACT_TENS + 1)])
 
 _Ticks = TypeVar("_Ticks", NDArray[np.uint64], NDArray[np.object_])
 
@@ -45,12 +45,12 @@ def spreads(price: Floats, segments: Int64s, low: Int64s, high: Int64s) -> Sprea
     length = np.diff(segments, append=len(price))
     of_row = np.repeat(np.arange(len(segments)), length)
     places = _places(price, segments, of_row)
-    ticks = np.rint(price * _TENS[np.minimum(places, _EXACT_TENS)][of_row])
+    ticks = np.rint(price * _TENS[np.minimum(places, EXACT_TENS)][of_row])
     span = np.maximum.reduceat(ticks, segments) - np.minimum.reduceat(ticks, segments)
     crowd = np.minimum(length, (high - low).max(initial=1))
     # Ticks too large for a double's integers need no look of their own: beside a price of as many places and at most
     # 15 digits their span is as large.
-    wide = (places > _EXACT_TENS) | (crowd * span * span >= _MAX_SQUARES)
+    wide = (places > EXACT_TENS) | (crowd * span * span >= _MAX_SQUARES)
     if not wide.any():
         return _machine_windows(ticks, low, high)
     ticks[wide[of_row]] = 0
@@ -69,7 +69,7 @@ def _places(price: Floats, segments: Int64s, of_row: Int64s) -> Int64s:
     """Decimal places that make all prices of each segment integers, or _TOO_MANY where one has too many digits."""
     places = _row_places(price[segments])
     # The first price's places do for most rows of its segment; only those they do not do for are searched.
-    behind = np.flatnonzero(~_integral(price, _TENS[np.minimum(places, _EXACT_TENS)][of_row]))
+    behind = np.flatnonzero(~_integral(price, _TENS[np.minimum(places, EXACT_TENS)][of_row]))
     np.maximum.at(places, of_row[behind], _row_places(price[behind]))
     return places
 
@@ -77,7 +77,7 @@ def _places(price: Floats, segments: Int64s, of_row: Int64s) -> Int64s:
 def _row_places(price: Floats) -> Int64s:
     places = np.full(len(price), _TOO_MANY, dtype=np.int64)
     left = np.arange(len(price))
-    for exponent in range(_EXACT_TENS + 1):
+    for exponent in range(EXACT_TENS + 1):
         found = _integral(price[left], _TENS[exponent : exponent + 1])
         places[left[found]] = exponent
         left = left[~found]
@@ -88,7 +88,7 @@ def _row_places(price: Floats) -> Int64s:
 
 def _integral(price: Floats, scale: Floats) -> Bools:
     ticks = np.rint(price * scale)
-    return np.asarray((ticks < _MAX_TICKS) & (ticks / scale == price))
+    return np.asarray((ticks < MAX_TICKS) & (ticks / scale == price))
 
 
 def _exact_ticks(price: Floats) -> NDArray[np.object_]:
