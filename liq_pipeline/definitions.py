@@ -11,7 +11,7 @@ import dagster as dg
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
-from liq_pipeline.dagster_defs import alerts, archive, jobs, schedules, sensors  # noqa: E402
+from liq_pipeline.dagster_defs import alerts, archive, jobs, observed, schedules, sensors  # noqa: E402
 from liq_pipeline.dagster_defs.assets import detection, landing, rollups, sources  # noqa: E402
 from liq_pipeline.dagster_defs.checks import checks  # noqa: E402
 from liq_pipeline.dagster_defs.resources import Line  # noqa: E402
@@ -37,6 +37,7 @@ defs = dg.Definitions(
         sensors.collector_sensor,
         sensors.stale_days,
         archive.archive_files,
+        observed.observed,
         alerts.failed_checks,
         alerts.failed_runs,
     ],

@@ -61,6 +61,7 @@ def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> No
         "collector_sensor",
         "stale_days",
         "archive_files",
+        "observed",
         "failed_checks",
         "failed_runs",
     }
