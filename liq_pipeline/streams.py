@@ -24,6 +24,8 @@ import msgspec
 from liq_pipeline.liquidation import Liquidation
 
 REJECTED: Final = "liq:rejected"
+LIVE: Final = "live"
+"""The name by which a live view holds a lease, as collectors do by the names of their feeds."""
 LOADER_GROUP: Final = "loader"
 """The consumer group on every event stream and on REJECTED: the database has everything up to its position."""
 
