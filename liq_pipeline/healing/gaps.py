@@ -14,8 +14,8 @@ REASONS: Final = ("down", "silent", "overloaded")
 _UNHEALED: Final = """
 SELECT exchange, (extract(epoch FROM started_at) * 1000)::bigint, (extract(epoch FROM ended_at) * 1000)::bigint
 FROM feed_gaps
-WHERE exchange = ANY(%s) AND healed_at IS NULL AND reason = ANY(%s) AND started_at < %s AND ended_at > %s
-ORDER BY started_at, exchange"""
+WHERE exchange = %s AND healed_at IS NULL AND reason = ANY(%s) AND started_at < %s AND ended_at > %s
+ORDER BY started_at, reason"""
 _KNOWN: Final = """
 SELECT event_id::text FROM liquidations_raw WHERE time >= %s AND time < %s AND event_id = ANY(%s::uuid[])"""
 _BATCH: Final = 10_000
@@ -34,9 +34,9 @@ class Gap(NamedTuple):
         return cut if cut.start < cut.end else None
 
 
-def unhealed(connection: Connection, feeds: Sequence[str], start_ms: int, end_ms: int) -> list[Gap]:
-    """The gaps of ``feeds`` that touch [``start_ms``, ``end_ms``) and are not filled, in order of time."""
-    values = (list(feeds), list(REASONS), utc(end_ms), utc(start_ms))
+def unhealed(connection: Connection, feed: str, start_ms: int, end_ms: int) -> list[Gap]:
+    """The gaps of a feed that touch [``start_ms``, ``end_ms``) and are not filled, in order of time."""
+    values = (feed, list(REASONS), utc(end_ms), utc(start_ms))
     return [Gap(*row) for row in connection.execute(_UNHEALED, values)]
 
 

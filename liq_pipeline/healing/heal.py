@@ -79,7 +79,7 @@ def heal_gaps(
     history = _history(feed)
     span = _allowed(Span(now - history.kept_ms, now), history, settings, now)
     with connect(database_url, role=READER) as connection:
-        gaps = unhealed(connection, [feed], span.start, span.end)
+        gaps = unhealed(connection, feed, span.start, span.end)
     if not gaps:
         return None
     span = Span(max(span.start, min(gap.start for gap in gaps)), min(span.end, max(gap.end for gap in gaps)))
@@ -111,7 +111,7 @@ def heal_span(
             "not land"
         )
     with connect(database_url, role=READER) as connection:
-        gaps = unhealed(connection, [feed], span.start, span.end)
+        gaps = unhealed(connection, feed, span.start, span.end)
     return _Healing(feed, history, settings, database_url, redis_url, now, late_ms, patience).run(span, gaps)
 
 

@@ -48,18 +48,21 @@ def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> No
     assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == {
         "collector_job",
         "daily_tables",
+        "heal_job",
         "prune_job",
         "retention_job",
     }
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "refresh_today",
         "close_yesterday",
+        "heal_daily",
         "prune_daily",
         "retention_daily",
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "collector_sensor",
         "stale_days",
+        "unhealed_gaps",
         "archive_files",
         "observed",
         "failed_checks",
