@@ -18,6 +18,7 @@ WHERE exchange = %s AND healed_at IS NULL AND reason = ANY(%s) AND started_at < 
 ORDER BY started_at, reason"""
 _KNOWN: Final = """
 SELECT event_id::text FROM liquidations_raw WHERE time >= %s AND time < %s AND event_id = ANY(%s::uuid[])"""
+_RECORDED: Final = "SELECT frame FROM frames_rejected WHERE source = %s AND frame = ANY(%s)"
 _BATCH: Final = 10_000
 
 
@@ -48,3 +49,9 @@ def known(connection: Connection, event_ids: Sequence[str], start_ms: int, end_m
         rows = connection.execute(_KNOWN, (utc(start_ms), utc(end_ms), some))
         found.update(event_id for (event_id,) in rows)
     return found
+
+
+def recorded(connection: Connection, source: str, frames: Sequence[bytes]) -> set[bytes]:
+    """Those of the frames that were rejected before: a history tells the same again and again."""
+    rows = connection.execute(_RECORDED, (source, [frame.decode(errors="replace") for frame in frames]))
+    return {frame.encode() for (frame,) in rows}
