@@ -11,11 +11,10 @@ import pytest
 import liq_pipeline
 
 PACKAGE = Path(liq_pipeline.__file__).parent
-BASE = {"liquidation", "errors", "spans"}
+BASE = {"liquidation", "errors"}
 MIDDLE = BASE | {"streams", "settings", "exchanges", "detection", "collector", "warehouse", "imports", "simulate"}
 ALLOWED = {
     "errors": set[str](),
-    "spans": set(),
     "liquidation": {"errors"},
     "settings": {"errors"},
     "streams": BASE,

@@ -84,14 +84,14 @@ async def collect(
     ]
     unwritten = 0
     try:
-        await _until(until_ms, stop, [*helpers, landing.writer])
+        await until(until_ms, stop, [*helpers, landing.writer])
     finally:
         # In this order: sockets close and make their last claims, the buffer empties, the lease goes.
-        await _cancel(feed_tasks)
+        await cancel(feed_tasks)
         try:
             unwritten = await landing.close(timing.flush)
         finally:
-            await _cancel(helpers)
+            await cancel(helpers)
             for feed in running:
                 feed.stopped = True
                 await feed.publish_health()
@@ -100,7 +100,7 @@ async def collect(
     return CollectReport(tuple(map(_status, running)), unwritten)
 
 
-async def _until(until_ms: int | None, stop: asyncio.Event | None, indispensable: Sequence[asyncio.Task[None]]) -> None:
+async def until(until_ms: int | None, stop: asyncio.Event | None, indispensable: Sequence[asyncio.Task[None]]) -> None:
     """Return when it is time to stop; raise what ended a task without which the collector would stand still."""
     seconds = None if until_ms is None else max(0, until_ms - now_ms()) / 1000
     stopping = asyncio.create_task((stop or asyncio.Event()).wait())
@@ -136,7 +136,7 @@ async def _report(feeds: Sequence[Feed], timing: Timing, watch: Callable[[Sequen
         await asyncio.sleep(timing.health)
 
 
-async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+async def cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
     pending = set(tasks)
     while pending:
         # Again until it is heard: redis-py swallows a cancellation that meets it while it connects.

@@ -52,10 +52,10 @@ class FinalCascade:
 @dataclass(frozen=True, slots=True)
 class Correction:
     """Events that arrived after finals they belong to: the finals ``replaced`` (ids) do not stand any more, those in
-    ``standing`` do instead.
+    ``standing``, never empty, do instead.
 
-    One that is active again stands nowhere until its final is told. An id may be in both: the same cascade with other
-    numbers. ``late_event_id`` is the last of the ``late_events`` since the correction before.
+    A cascade that became active again is told of when it is final again. An id may be in both: the same cascade with
+    more events. ``late_event_id`` is the last of the ``late_events`` that arrived since the record before.
     """
 
     symbol: str

@@ -1,0 +1,89 @@
+"""What the streams hold when a view begins, and which earlier events it has to ask the database for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from liq_pipeline.collector.resp import RedisConnection, pack
+from liq_pipeline.detection.columns import Params
+from liq_pipeline.live.hour import HOUR_MS, MINUTE_MS
+from liq_pipeline.live.reading import Item, Streams
+from liq_pipeline.live.records import SeedEvent
+from liq_pipeline.live.view import View
+from liq_pipeline.live.watermark import CLOCK_DELAY_MS, Watermark
+from liq_pipeline.warehouse.backlog import parse_id
+
+_GROWTH: Final = 8
+"""As ``detection.padding``: few questions for a long cascade, little in excess for a short one."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """``complete_from``: of what landed before, something may be gone; 0 if nothing is. ``start`` to ``end`` (UTC ms of
+    event time): what a view needs to know beside the streams, to show what one that never stopped shows."""
+
+    complete_from: int
+    start: int
+    end: int
+
+
+async def extent(connection: RedisConnection, streams: Streams, params: Params, held_ms: int, now: int) -> Extent:
+    """Look at the first and the last entry of each stream. Raises RedisAwayError."""
+    first: list[Item] = []
+    last: list[Item] = []
+    complete_from = 0
+    for key in streams.positions:
+        commands = (
+            pack(b"XINFO", b"STREAM", key),
+            pack(b"XRANGE", key, b"-", b"+", b"COUNT", b"1"),
+            pack(b"XREVRANGE", key, b"+", b"-", b"COUNT", b"1"),
+        )
+        info, begin, end = await connection.send(commands, 15)
+        if isinstance(info, list):
+            complete_from = max(complete_from, _complete_from(info, begin))
+            first += _items(key, begin)
+            last += _items(key, end)
+    time = Watermark(held_ms)
+    entries, landed = streams.decode(last)
+    for liquidation, received_at, source, at in zip(
+        entries.liquidations, entries.received_at, entries.source, landed, strict=True
+    ):
+        time.see(liquidation.time, received_at, at, source)
+    watermark = time.at(now)
+    reach = max(2 * params.window_ms, MINUTE_MS)
+    if watermark is None:
+        # An empty Redis, perhaps one that lost all it had.
+        return Extent(complete_from, now - CLOCK_DELAY_MS - HOUR_MS - reach, now + MINUTE_MS)
+    earliest = min((event.time for event in streams.decode(first)[0].liquidations), default=watermark)
+    return Extent(complete_from, min(earliest, watermark - HOUR_MS) - reach, watermark + 1)
+
+
+async def seed(
+    view: View, ask: Callable[[int, int], Awaitable[Sequence[SeedEvent]]], span: Extent, window_ms: int
+) -> None:
+    """Give ``view`` the events that ``ask(start, end)`` knows, and earlier ones while a cascade may begin there."""
+    start, end = span.start, span.end
+    while True:
+        view.seed(await ask(start, end))
+        needed = min(view.cascades.first_hots(), default=start + 2 * window_ms) - 2 * (window_ms - 1)
+        if needed >= start or start <= view.forgotten:
+            return
+        start, end = min(needed, start - _GROWTH * (span.end - start)), start
+
+
+def _complete_from(info: list[Any], begin: object) -> int:
+    """When the first entry landed of which it is certain that all after it are there."""
+    known = dict(zip(info[::2], info[1::2], strict=False))
+    deleted = known.get(b"max-deleted-entry-id")
+    if deleted is None:
+        # Redis before 7 does not know whether there was anything before the first.
+        return max((item.id[0] for item in _items(b"", begin)), default=0)
+    milliseconds, sequence = parse_id(deleted)
+    return milliseconds + 1 if milliseconds or sequence else 0
+
+
+def _items(key: bytes, reply: object) -> Iterable[Item]:
+    entries = reply if isinstance(reply, list) else []
+    return [Item(parse_id(entry_id), key, flat or ()) for entry_id, flat in entries]
