@@ -11,7 +11,7 @@ import dagster as dg
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
-from liq_pipeline.dagster_defs import alerts, archive, jobs, schedules, sensors  # noqa: E402
+from liq_pipeline.dagster_defs import alerts, archive, jobs, observed, schedules, sensors  # noqa: E402
 from liq_pipeline.dagster_defs.assets import detection, landing, rollups, sources  # noqa: E402
 from liq_pipeline.dagster_defs.checks import checks  # noqa: E402
 from liq_pipeline.dagster_defs.resources import Line  # noqa: E402
@@ -26,17 +26,20 @@ defs = dg.Definitions(
         *rollups.rollups,
     ],
     asset_checks=checks,
-    jobs=[jobs.daily_tables, jobs.collector_job, jobs.prune_job, jobs.retention_job],
+    jobs=[jobs.daily_tables, jobs.collector_job, jobs.heal_job, jobs.prune_job, jobs.retention_job],
     schedules=[
         schedules.refresh_today,
         schedules.close_yesterday,
+        schedules.heal_daily,
         schedules.prune_daily,
         schedules.retention_daily,
     ],
     sensors=[
         sensors.collector_sensor,
         sensors.stale_days,
+        sensors.unhealed_gaps,
         archive.archive_files,
+        observed.observed,
         alerts.failed_checks,
         alerts.failed_runs,
     ],

@@ -66,6 +66,23 @@ class Settings(BaseModel):
     alert_urls: tuple[SecretStr, ...] = ()
     ui_url: str = "http://127.0.0.1:3000"
     """Where people reach the Dagster UI: the start of the links in alerts. ``liq up`` sets it to its own."""
+    price_distance: float = Field(default=0.2, gt=0, allow_inf_nan=False)
+    """How far a price may be from the median of its symbol's minute, as a share of the median. This and what follows
+    are thresholds of checks: they change no table."""
+    limit_beyond_share: float = Field(default=0.98, gt=0, le=1)
+    """The least share of a venue's order limits that are on the losing side of their fills."""
+    venue_share_distance: float = Field(default=0.25, gt=0, le=1)
+    """How far a venue's share of a day's events may be from its usual one."""
+    clock_ahead_seconds: float = Field(default=2, ge=0, le=86_400)
+    """How long before its time by our clock an event may arrive."""
+    delivery_seconds: float = Field(default=60, gt=0, le=86_400)
+    """How long after its time half of a venue's events may arrive at most."""
+    coverage_threshold: float = Field(default=0.95, ge=0, le=1)
+    """The least share of a day in which a feed was covered, or healed."""
+    fresh_seconds: int = Field(default=900, ge=60)
+    """How long a table may be behind what landed, or what it is made of. Today is refreshed every 300."""
+    alive_seconds: int = Field(default=120, ge=30)
+    """How long a feed that is collected may be without any frame."""
     ws_urls: dict[str, str] = Field(default_factory=dict)
     """Overrides by feed, from LIQ_WS_URL_<EXCHANGE>."""
     rest_urls: dict[str, str] = Field(default_factory=dict)

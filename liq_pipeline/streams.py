@@ -18,13 +18,17 @@ Fields of an entry, all text but for the payloads:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from typing import Final, NamedTuple
 
 import msgspec
 
 from liq_pipeline.liquidation import Liquidation
+from liq_pipeline.spans import intersection, union
 
 REJECTED: Final = "liq:rejected"
+LIVE: Final = "live"
+"""The name by which a live view holds a lease, as collectors do by the names of their feeds."""
 LOADER_GROUP: Final = "loader"
 """The consumer group on every event stream and on REJECTED: the database has everything up to its position."""
 
@@ -173,25 +177,4 @@ def covered(spans: Iterable[Span]) -> list[tuple[int, int]]:
     for span in spans:
         parts = divisions.setdefault(span.parts, [[] for _ in range(span.parts)])
         parts[span.part].append((span.start, span.end))
-    whole: list[tuple[int, int]] = []
-    for parts in divisions.values():
-        common = _union(parts[0])
-        for other in parts[1:]:
-            common = _intersection(common, _union(other))
-        whole += common
-    return _union(whole)
-
-
-def _union(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(spans):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
-
-
-def _intersection(left: Sequence[tuple[int, int]], right: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    pairs = ((max(a, c), min(b, d)) for a, b in left for c, d in right)
-    return [(start, end) for start, end in pairs if start < end]
+    return union(time for parts in divisions.values() for time in reduce(intersection, map(union, parts)))

@@ -11,10 +11,11 @@ import pytest
 import liq_pipeline
 
 PACKAGE = Path(liq_pipeline.__file__).parent
-BASE = {"liquidation", "errors"}
+BASE = {"liquidation", "errors", "spans"}
 MIDDLE = BASE | {"streams", "settings", "exchanges", "detection", "collector", "warehouse", "imports", "simulate"}
 ALLOWED = {
     "errors": set[str](),
+    "spans": set(),
     "liquidation": {"errors"},
     "settings": {"errors"},
     "streams": BASE,

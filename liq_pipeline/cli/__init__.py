@@ -17,6 +17,7 @@ _COMMANDS = {
     "import": ("import_", "Land an archive file in liquidations_raw."),
     "archive": ("archive", "Show the archive of LIQ_ARCHIVE_DIR, and addresses to download more."),
     "replay": ("replay", "Push recordings through the parsers into the Redis streams, at any speed."),
+    "heal": ("heal", "Fill gaps from the exchanges' own history."),
     "reparse": ("reparse", "Read what was landed again with today's parsers."),
     "materialize": ("materialize", "Materialize the daily assets for a range of days."),
     "migrate": ("migrate", "Bring the schema up to date, or move the database to TimescaleDB."),

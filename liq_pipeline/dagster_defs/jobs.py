@@ -1,4 +1,4 @@
-"""The jobs: a day of tables, a shift of the collector, pruning, and retention."""
+"""The jobs: a day of tables, a shift of the collector, healing, pruning, and retention."""
 
 from typing import Final
 
@@ -8,6 +8,7 @@ from liq_pipeline.dagster_defs.assets.detection import TABLES as DETECTION
 from liq_pipeline.dagster_defs.assets.rollups import TABLES as ROLLUPS
 from liq_pipeline.dagster_defs.collecting import collect_shift
 from liq_pipeline.dagster_defs.dropping import drop_beyond_retention
+from liq_pipeline.dagster_defs.healing import heal_feeds
 from liq_pipeline.dagster_defs.pruning import prune_collector_runs
 from liq_pipeline.dagster_defs.shifts import MAX_RUNTIME_SECONDS
 
@@ -55,3 +56,14 @@ def prune_job() -> None:
 )
 def retention_job() -> None:
     drop_beyond_retention()
+
+
+@dg.job(
+    description=(
+        "Fill gaps of the feeds from the venues' own history (OKX: seven days over REST). Asked for by unhealed_gaps, "
+        "and daily for the whole day before."
+    ),
+    tags={"liq/kind": "housekeeping", PRIORITY: "-1", MAX_RUNTIME: "1800"},
+)
+def heal_job() -> None:
+    heal_feeds()

@@ -6,7 +6,8 @@ from typing import Final
 
 import dagster as dg
 
-from liq_pipeline.dagster_defs.jobs import daily_tables, prune_job, retention_job
+from liq_pipeline.dagster_defs.healing import Heal
+from liq_pipeline.dagster_defs.jobs import daily_tables, heal_job, prune_job, retention_job
 
 
 @dg.schedule(
@@ -29,6 +30,19 @@ def refresh_today(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 def close_yesterday(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     day = context.scheduled_execution_time.date() - timedelta(days=1)
     return dg.RunRequest(run_key=f"close:{day}", partition_key=day.isoformat())
+
+
+@dg.schedule(
+    job=heal_job,
+    # A liquidation may turn up in OKX's history more than an hour after it happened.
+    cron_schedule="20 2 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Compares yesterday with the venues' own history: fills gaps, and shows what was missed otherwise.",
+)
+def heal_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    day = context.scheduled_execution_time.date() - timedelta(days=1)
+    config = dg.RunConfig(ops={"heal_feeds": Heal(day=day.isoformat())})
+    return dg.RunRequest(run_key=f"heal:{day}", run_config=config)
 
 
 prune_daily: Final = dg.ScheduleDefinition(

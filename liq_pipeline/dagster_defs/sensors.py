@@ -1,4 +1,4 @@
-"""What starts runs by looking: shifts of what never ends, and the days that are stale."""
+"""What starts runs by looking: shifts of what never ends, days that are stale, and gaps that history may fill."""
 
 import json
 import time
@@ -7,13 +7,17 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import dagster as dg
+import msgspec
 
+from liq_pipeline import exchanges
 from liq_pipeline.collector import lease
-from liq_pipeline.dagster_defs.jobs import DAY_SECONDS, collector_job, daily_tables
+from liq_pipeline.dagster_defs.heal_requests import Asked, heal_due
+from liq_pipeline.dagster_defs.jobs import DAY_SECONDS, collector_job, daily_tables, heal_job
 from liq_pipeline.dagster_defs.partitions import day_of
 from liq_pipeline.dagster_defs.requests import DayRequest, shift_requests, stale_requests, young_day
 from liq_pipeline.dagster_defs.resources import Line
 from liq_pipeline.dagster_defs.shifts import Shift
+from liq_pipeline.healing.gaps import Gap, unhealed
 from liq_pipeline.settings import Settings
 from liq_pipeline.streams import REJECTED
 from liq_pipeline.warehouse.backlog import open_redis
@@ -108,6 +112,36 @@ def stale_days(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorResu
     if young := young_day(int(now.timestamp() * 1000), _landed(servers.redis_url), today):
         due.append(young)
     return dg.SensorResult(run_requests=day_runs(due), cursor=json.dumps(asked))
+
+
+@dg.sensor(
+    job=heal_job,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=(
+        "Asks the venues that publish a history about gaps of their feeds as soon as they are known, and again at "
+        "growing distances while they are not filled."
+    ),
+)
+def unhealed_gaps(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorResult:
+    now_ms = time.time_ns() // 1_000_000
+    gaps = _fillable(line.settings(), line.servers().database_url, now_ms)
+    asked = msgspec.json.decode(context.cursor, type=Asked) if context.cursor else Asked()
+    key, asked = heal_due(gaps, asked, now_ms)
+    return dg.SensorResult(
+        run_requests=[] if key is None else [dg.RunRequest(run_key=key)],
+        skip_reason=None if key else f"{len(gaps)} gaps to fill, none of them due" if gaps else "no gap to fill",
+        cursor=msgspec.json.encode(asked).decode(),
+    )
+
+
+def _fillable(settings: Settings, database_url: str, now_ms: int) -> list[Gap]:
+    """The gaps of the feeds collected that their venues' history may still reach."""
+    kept = {feed: history.kept_ms for feed in settings.exchanges if (history := exchanges.history(feed))}
+    if not kept:
+        return []
+    with connect(database_url, role=READER) as connection:
+        return [gap for feed, kept_ms in kept.items() for gap in unhealed(connection, feed, now_ms - kept_ms, now_ms)]
 
 
 def day_runs(due: Iterable[DayRequest]) -> list[dg.RunRequest]:

@@ -113,7 +113,7 @@ class Rows:
     def scores(self, low: int, high: int) -> Int64s:
         """The scores of the hot rows among ``low`` to ``high``."""
         scores = np.frombuffer(self.score, np.intc)[low:high].astype(np.int64)
-        return scores[scores != COLD]
+        return np.asarray(scores[scores != COLD])
 
     def set_scores(self, low: int, high: int, hot: Bools, scores: Int64s) -> None:
         """Note the scores of rows ``low`` to ``high``, COLD where they are not hot."""

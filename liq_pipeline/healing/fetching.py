@@ -1,8 +1,9 @@
 """A span of a venue's history, group by group, and how far back the answers prove to reach.
 
-Nobody promises how much a history holds, and a missing answer looks like a quiet market. What counts as covered is
-therefore only what the answers show: the span begins at the oldest row that any of them held, and, where one group
-filled pages and then ended, at the oldest row of that group. A group that failed leaves nothing covered.
+Nobody promises how much a history holds, by age or by number of rows, and a missing answer looks like a quiet market.
+What counts as covered is therefore only what the answers show: the span begins at the oldest row that any of them held,
+and, where one group filled pages and then ended, at the oldest row of that group. A group that failed leaves nothing
+covered. To see the number of its rows, each group is read from the present back, however long ago the span was.
 """
 
 from __future__ import annotations
@@ -51,10 +52,11 @@ async def fetch(
     groups: Sequence[str],
     start: int,
     end: int,
+    now: int,
     instruments: Instruments,
     wants: Callable[[Liquidation], bool],
 ) -> Fetched:
-    """Everything that ``wants`` of the groups' rows from ``start`` to ``end`` (UTC milliseconds, excluded)."""
+    """All rows of the groups from ``start`` to ``end`` (excluded; UTC milliseconds as ``now``) that ``wants`` wants."""
     fetched = Fetched(start, end)
     waiting = list(reversed(groups))
 
@@ -62,7 +64,7 @@ async def fetch(
         while waiting:
             group = waiting.pop()
             try:
-                await _fetch_group(venue, history, group, instruments, wants, fetched)
+                await _fetch_group(venue, history, group, now, instruments, wants, fetched)
             except VenueError as error:
                 fetched.failed[group] = str(error)
 
@@ -76,11 +78,12 @@ async def _fetch_group(
     venue: Venue,
     history: History,
     group: str,
+    now: int,
     instruments: Instruments,
     wants: Callable[[Liquidation], bool],
     fetched: Fetched,
 ) -> None:
-    before, pages, oldest = fetched.end, 0, fetched.end
+    before, pages, oldest = now, 0, now
     while True:
         page = await venue.ask(*history.request(group, before), lambda body: history.read(body, instruments))
         for item in page.parsed.landed:

@@ -14,10 +14,11 @@ REASONS: Final = ("down", "silent", "overloaded")
 _UNHEALED: Final = """
 SELECT exchange, (extract(epoch FROM started_at) * 1000)::bigint, (extract(epoch FROM ended_at) * 1000)::bigint
 FROM feed_gaps
-WHERE exchange = ANY(%s) AND healed_at IS NULL AND reason = ANY(%s) AND started_at < %s AND ended_at > %s
-ORDER BY started_at, exchange"""
+WHERE exchange = %s AND healed_at IS NULL AND reason = ANY(%s) AND started_at < %s AND ended_at > %s
+ORDER BY started_at, reason"""
 _KNOWN: Final = """
 SELECT event_id::text FROM liquidations_raw WHERE time >= %s AND time < %s AND event_id = ANY(%s::uuid[])"""
+_RECORDED: Final = "SELECT frame FROM frames_rejected WHERE source = %s AND frame = ANY(%s)"
 _BATCH: Final = 10_000
 
 
@@ -34,9 +35,9 @@ class Gap(NamedTuple):
         return cut if cut.start < cut.end else None
 
 
-def unhealed(connection: Connection, feeds: Sequence[str], start_ms: int, end_ms: int) -> list[Gap]:
-    """The gaps of ``feeds`` that touch [``start_ms``, ``end_ms``) and are not filled, in order of time."""
-    values = (list(feeds), list(REASONS), utc(end_ms), utc(start_ms))
+def unhealed(connection: Connection, feed: str, start_ms: int, end_ms: int) -> list[Gap]:
+    """The gaps of a feed that touch [``start_ms``, ``end_ms``) and are not filled, in order of time."""
+    values = (feed, list(REASONS), utc(end_ms), utc(start_ms))
     return [Gap(*row) for row in connection.execute(_UNHEALED, values)]
 
 
@@ -48,3 +49,9 @@ def known(connection: Connection, event_ids: Sequence[str], start_ms: int, end_m
         rows = connection.execute(_KNOWN, (utc(start_ms), utc(end_ms), some))
         found.update(event_id for (event_id,) in rows)
     return found
+
+
+def recorded(connection: Connection, source: str, frames: Sequence[bytes]) -> set[bytes]:
+    """Those of the frames that were rejected before: a history tells the same again and again."""
+    rows = connection.execute(_RECORDED, (source, [frame.decode(errors="replace") for frame in frames]))
+    return {frame.encode() for (frame,) in rows}

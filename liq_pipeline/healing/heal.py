@@ -17,10 +17,10 @@ from liq_pipeline.collector.instruments import ListUnavailableError
 from liq_pipeline.collector.instruments import fetch as fetch_instruments
 from liq_pipeline.collector.landing import Landing
 from liq_pipeline.errors import ServerError, VenueError
-from liq_pipeline.exchanges.base import Contract, FrameKind, History, Instruments, Landed, Parsed
+from liq_pipeline.exchanges.base import Contract, FrameKind, History, Instruments, Landed, Parsed, Rejection
 from liq_pipeline.healing.asking import Patience, Venue
 from liq_pipeline.healing.fetching import Fetched, fetch
-from liq_pipeline.healing.gaps import Gap, known, unhealed
+from liq_pipeline.healing.gaps import Gap, known, recorded, unhealed
 from liq_pipeline.settings import Settings
 from liq_pipeline.warehouse import contract_sizes, coverage
 from liq_pipeline.warehouse.connection import LOADER, READER, connect
@@ -52,6 +52,7 @@ class HealReport:
     missed: int = 0
     """Of those, landed now and within time that counts as covered."""
     rejected: int = 0
+    """Rows that could not be read and were not known to be so."""
     healed: list[Gap] = field(default_factory=list)
     """What is written down as healed, parts of gaps included."""
     waiting: list[Gap] = field(default_factory=list)
@@ -79,7 +80,7 @@ def heal_gaps(
     history = _history(feed)
     span = _allowed(Span(now - history.kept_ms, now), history, settings, now)
     with connect(database_url, role=READER) as connection:
-        gaps = unhealed(connection, [feed], span.start, span.end)
+        gaps = unhealed(connection, feed, span.start, span.end)
     if not gaps:
         return None
     span = Span(max(span.start, min(gap.start for gap in gaps)), min(span.end, max(gap.end for gap in gaps)))
@@ -111,7 +112,7 @@ def heal_span(
             "not land"
         )
     with connect(database_url, role=READER) as connection:
-        gaps = unhealed(connection, [feed], span.start, span.end)
+        gaps = unhealed(connection, feed, span.start, span.end)
     return _Healing(feed, history, settings, database_url, redis_url, now, late_ms, patience).run(span, gaps)
 
 
@@ -149,9 +150,11 @@ class _Healing:
         fetched = asyncio.run(self._fetch(span, report))
         with connect(self.database_url, role=READER) as connection:
             there = known(connection, list(fetched.rows), span.start, span.end)
+            seen = recorded(connection, self.history.source, [item.frame for item in fetched.rejections])
         missing = [item for event_id, item in fetched.rows.items() if event_id not in there]
-        asyncio.run(self._land(missing, fetched))
-        report.rows, report.rejected = len(fetched.rows), len(fetched.rejections)
+        rejections = {item.frame: item for item in fetched.rejections if item.frame not in seen}
+        asyncio.run(self._land(missing, list(rejections.values())))
+        report.rows, report.rejected = len(fetched.rows), len(rejections)
         report.in_gaps = sum(_within(gaps, item.liquidation.time) for item in missing)
         report.missed = len(missing) - report.in_gaps
         report.problems = _problems(fetched)
@@ -176,6 +179,7 @@ class _Healing:
                 self.history.groups(contracts),
                 span.start,
                 span.end,
+                self.now,
                 self._sizes(listed),
                 lambda liquidation: adapter.wants(liquidation, self.settings.symbols),
             )
@@ -189,13 +193,13 @@ class _Healing:
             sizes = contract_sizes.known(connection, exchanges.adapter(self.feed).exchange)
         return sizes.merged(sizes.news(listed, self.now))
 
-    async def _land(self, missing: Sequence[Landed], fetched: Fetched) -> None:
+    async def _land(self, missing: Sequence[Landed], rejections: Sequence[Rejection]) -> None:
         """Return when Redis has acknowledged all of it; raises ServerError if it does not."""
-        if not missing and not fetched.rejections:
+        if not missing and not rejections:
             return
         adapter, landing = exchanges.adapter(self.feed), Landing(self.redis_url)
         await landing.start()
-        parsed = Parsed(FrameKind.LIQUIDATIONS, missing, fetched.rejections)
+        parsed = Parsed(FrameKind.LIQUIDATIONS, missing, rejections)
         landing.land(
             parsed, exchange=adapter.exchange, received_at=self.now, source=self.history.source, market=adapter.market
         )

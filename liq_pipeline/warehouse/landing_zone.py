@@ -13,13 +13,17 @@ _COUNTED: Final = 1_000_000
 
 
 class StreamState(NamedTuple):
-    """One stream: entries held, those the database has not committed, and when its first and last landed (UTC ms)."""
+    """One stream: entries held, those the database has not committed, and when its first and last landed (UTC ms).
+
+    ``waiting_ms`` is when the oldest of the uncommitted landed; None where there is none.
+    """
 
     key: str
     length: int
     uncommitted: int
     first_ms: int
     last_ms: int
+    waiting_ms: int | None = None
 
 
 def stream_states(client: redis.Redis) -> list[StreamState]:
@@ -36,7 +40,8 @@ def _state(client: Any, key: str) -> StreamState | None:
     first, last = info["first-entry"][0], info["last-entry"][0]
     group = next((group for group in client.xinfo_groups(key) if group["name"] == LOADER_GROUP.encode()), None)
     uncommitted = info["length"] if group is None else group["pending"] + _undelivered(client, key, group)
-    return StreamState(key, info["length"], uncommitted, parse_id(first)[0], parse_id(last)[0])
+    waiting = _oldest_uncommitted(client, key, group) if uncommitted else None
+    return StreamState(key, info["length"], uncommitted, parse_id(first)[0], parse_id(last)[0], waiting)
 
 
 def _undelivered(client: Any, key: str, group: dict[str, Any]) -> int:
@@ -45,3 +50,9 @@ def _undelivered(client: Any, key: str, group: dict[str, Any]) -> int:
     if lag is not None:
         return int(lag)
     return len(client.xrange(key, min=b"(" + group["last-delivered-id"], count=_COUNTED))
+
+
+def _oldest_uncommitted(client: Any, key: str, group: dict[str, Any] | None) -> int | None:
+    after = b"-" if group is None else b"(" + group["last-delivered-id"]
+    entries = client.xrange(key, min=after, count=1)
+    return parse_id(entries[0][0])[0] if entries else None

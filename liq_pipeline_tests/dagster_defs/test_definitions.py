@@ -48,31 +48,49 @@ def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> No
     assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == {
         "collector_job",
         "daily_tables",
+        "heal_job",
         "prune_job",
         "retention_job",
     }
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "refresh_today",
         "close_yesterday",
+        "heal_daily",
         "prune_daily",
         "retention_daily",
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "collector_sensor",
         "stale_days",
+        "unhealed_gaps",
         "archive_files",
+        "observed",
         "failed_checks",
         "failed_runs",
     }
     assert {f"{key.asset_key.to_user_string()}/{key.name}" for key in graph.asset_check_keys} == {
         "liquidations_raw/no_duplicates",
+        "liquidations_raw/value_is_price_times_quantity",
+        "liquidations_raw/limit_beyond_fill",
+        "liquidations_raw/ids_stable",
+        "liquidations_raw/prices_near_median",
+        "liquidations_raw/venue_shares",
+        "liquidations_raw/clock_skew",
         "liquidations/no_duplicates",
         "liquidations/matches_raw",
+        "liquidations/inside_day",
         "liquidations_significant/complete",
+        "liquidations_significant/inside_day",
         "liquidation_cascades/members_add_up",
+        "liquidation_cascades/disjoint",
+        "liquidation_cascades/inside_day",
+        "liquidation_cascades/ids_stable",
         "liquidations_hourly/adds_up",
+        "liquidations_hourly/inside_day",
         "liquidation_price_levels/adds_up",
+        "liquidation_price_levels/inside_day",
         "liquidation_exchange_comparison/adds_up",
+        "liquidation_exchange_comparison/inside_day",
     }
 
 
@@ -96,13 +114,27 @@ def test_a_table_says_what_it_is_whose_it_is_and_what_its_columns_mean(table: st
     assert [column.name for column in schema.columns if not column.description] == []
 
 
-def test_every_check_blocks_keeps_its_day_and_says_what_to_do() -> None:
+def test_every_check_keeps_its_day_and_says_what_to_do() -> None:
     graph = defs.get_repository_def().asset_graph
     for key in graph.asset_check_keys:
         spec = graph.get_check_spec(key)
-        assert spec.blocking
         assert spec.partitions_def is not None
         assert "If it fails:" in (spec.description or "")
+
+
+def test_a_check_blocks_exactly_where_what_is_downstream_or_published_would_be_wrong() -> None:
+    graph = defs.get_repository_def().asset_graph
+    assert {
+        f"{key.asset_key.to_user_string()}/{key.name}"
+        for key in graph.asset_check_keys
+        if not graph.get_check_spec(key).blocking
+    } == {
+        "liquidations_raw/ids_stable",
+        "liquidations_raw/prices_near_median",
+        "liquidations_raw/venue_shares",
+        "liquidations_raw/clock_skew",
+        "liquidation_cascades/ids_stable",
+    }
 
 
 def test_the_described_columns_are_those_of_the_database(warehouse_url: str) -> None:

@@ -120,9 +120,15 @@ def test_a_failed_check_stops_what_is_downstream_stands_for_its_day_and_clears_w
     add(redis_url, [*_burst(), entry(0, NOON, value_usd="50000", event_id="00000000-0000-0000-0000-000000000001")])
     run = materialize_day(instance, DAY)
     assert not run.success
-    assert run.failures == ("check liquidations_raw/no_duplicates: 1 of 9 rows of liquidations_raw are repeats",)
+    assert run.failures == (
+        "check liquidations_raw/no_duplicates: 1 of 9 rows of liquidations_raw are repeats",
+        "check liquidations_raw/ids_stable: 1 of 9 rows read again are another event to today's parsers",
+    )
     assert query(database_url, "SELECT count(*) FROM liquidations") == [(0,)]
-    assert standing_failures(instance) == [("liquidations_raw", "no_duplicates", str(DAY))]
+    assert standing_failures(instance) == [
+        ("liquidations_raw", "ids_stable", str(DAY)),
+        ("liquidations_raw", "no_duplicates", str(DAY)),
+    ]
     with connect(database_url) as connection:
         connection.execute("DELETE FROM liquidations_raw WHERE event_id = '00000000-0000-0000-0000-000000000001'")
     assert materialize_day(instance, DAY).success

@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from liq_pipeline.exchanges import instruments, okx_history
 from liq_pipeline.exchanges.base import History
 from liq_pipeline.healing.asking import Patience, Venue
 from liq_pipeline.healing.fetching import Fetched, fetch
+from liq_pipeline.simulate.venues.okx import Okx
 from liq_pipeline.simulate.venues.protocol import Reply
 from liq_pipeline_tests.exchanges import wire
 from liq_pipeline_tests.healing.okx import NOW, frame, serving
@@ -26,7 +30,7 @@ def fetched(
         venue = Venue(url, HISTORY.requests_per_second, Patience(tries=tries, first=0.01))
         try:
             sizes = instruments.snapshot("okx")
-            return await fetch(venue, HISTORY, groups, start, NOW, sizes, lambda liquidation: True)
+            return await fetch(venue, HISTORY, groups, start, NOW, NOW, sizes, lambda liquidation: True)
         finally:
             await venue.close()
 
@@ -144,3 +148,54 @@ def test_the_history_of_the_simulated_exchange_is_its_frames() -> None:
         venue.publish([frame(START, "BTC-USDT-SWAP"), frame(OLD, "BTC-USD-SWAP")])
         found = fetched(venue.rest_url, groups=["BTC-USDT", "BTC-USD"])
     assert [item.liquidation.contract for item in found.rows.values()] == ["BTC-USDT-SWAP"]
+
+
+class Forgetful:
+    """A venue without sockets whose history ends at an age, and for each group at a number of rows."""
+
+    def __init__(self, told: dict[str, list[int]], oldest: int, rows: int) -> None:
+        self._okx = Okx()
+        for group, times in told.items():
+            for number, time in enumerate(sorted(times)[-rows:]):
+                if time >= oldest:
+                    self._okx.remember(frame(time, f"{group}-SWAP", sz=str(1 + number)))
+
+    async def ask(self, path: str, query: dict[str, str], read: Callable[[bytes], Any]) -> Any:
+        reply = self._okx.rest(path, query)
+        assert reply is not None
+        return read(reply.body.encode())
+
+
+@given(
+    told=st.fixed_dictionaries(
+        {
+            "BTC-USDT": st.lists(st.integers(-9_000, 9_999), max_size=25, unique=True),
+            "ETH-USDT": st.lists(st.integers(-9_000, 9_999), max_size=8, unique=True),
+        }
+    ),
+    start=st.integers(-8_000, 9_000),
+    length=st.integers(1, 2_000),
+    oldest=st.integers(-9_000, 9_999),
+    rows=st.integers(5, 30),
+)
+def test_whatever_a_history_has_forgotten_nothing_counts_as_covered_that_is_not_there(
+    told: dict[str, list[int]], start: int, length: int, oldest: int, rows: int
+) -> None:
+    zero = NOW - 10_000
+    history: History = dataclasses.replace(okx_history.LINEAR, page_rows=5)
+    true = {group: [zero + time for time in times] for group, times in told.items()}
+    venue = cast("Venue", Forgetful(true, zero + oldest, rows))
+    span = zero + start, min(zero + start + length, NOW)
+    found = asyncio.run(
+        fetch(venue, history, list(told), *span, NOW, instruments.snapshot("okx"), lambda liquidation: True)
+    )
+    assert not found.failed
+    happened = sorted(time for times in true.values() for time in times if span[0] <= time < span[1])
+    assert set(times(found)) <= set(happened)
+    if found.covered_from is not None:
+        assert [time for time in times(found) if time >= found.covered_from] == [
+            time for time in happened if time >= found.covered_from
+        ]
+    if rows == 30 and oldest == -9_000:
+        # Nothing was forgotten.
+        assert times(found) == happened

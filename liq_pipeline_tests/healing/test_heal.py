@@ -206,10 +206,13 @@ def test_inverse_contracts_are_a_feed_of_their_own(line: Line) -> None:
     assert (entry.liquidation.symbol, entry.liquidation.value_usd) == ("BTCUSD", "855")
 
 
-def test_rows_that_cannot_be_read_are_recorded(line: Line) -> None:
+def test_rows_that_cannot_be_read_are_recorded_once(line: Line) -> None:
     line.gap(GAP.start, GAP.end)
     line.venue.published([frame(OLD), frame(GAP.start, side="hold")])
     assert line.heal().rejected == 1
+    line.drain()
+    line.gap(GAP.start - 5, GAP.end)
+    assert line.heal().rejected == 0
     line.drain()
     assert line.rows("SELECT exchange, source, reason LIKE '%hold%' FROM frames_rejected") == [
         ("okx", "import:okx_rest", True)

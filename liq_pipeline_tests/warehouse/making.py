@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -10,7 +11,7 @@ from typing import Any
 import psycopg
 import redis
 
-from liq_pipeline.liquidation import Liquidation, Market, PriceKind, Side, canonical, event_id, usd
+from liq_pipeline.liquidation import EXACT, Liquidation, Market, PriceKind, Side, canonical, event_id, usd
 from liq_pipeline.settings import Settings
 from liq_pipeline.streams import Entry, encode_event, events_key
 from liq_pipeline_tests.detection.reference import Event
@@ -21,12 +22,17 @@ DAY = date(2025, 12, 10)
 KEEP = Settings(retention_days=0)
 
 
-def entry(number: int, time: int = NOON, raw: bytes = b'{"e": "forceOrder"}', **changes: Any) -> Entry:
-    """The liquidation called ``number``: the same number and time is the same event."""
+def entry(number: int, time: int = NOON, raw: bytes | None = None, **changes: Any) -> Entry:
+    """The liquidation called ``number``: the same number and time is the same event.
+
+    As Binance would have sent it, unless ``raw`` or ``changes`` say otherwise.
+    """
     price, quantity = Decimal(100 + number) / 8, Decimal("0.5")
+    if "value_usd" in changes and "price" not in changes:
+        quantity = EXACT.quantize(EXACT.divide(Decimal(changes["value_usd"]), price), Decimal("1e-18"))
+    away = -1 if changes.get("side", Side.LONG) is Side.LONG else 1
     fields: dict[str, Any] = {
         "time": time,
-        "event_id": event_id("binance", str(number), str(time)),
         "exchange": "binance",
         "market": Market.LINEAR,
         "contract": "BTCUSDT",
@@ -36,10 +42,21 @@ def entry(number: int, time: int = NOON, raw: bytes = b'{"e": "forceOrder"}', **
         "price_kind": PriceKind.FILL,
         "quantity": canonical(quantity),
         "value_usd": usd(price * quantity),
-        "limit_price": canonical(price + 1) if number % 2 else None,
+        "limit_price": canonical(price + away) if number % 2 else None,
         "feed_semantics": "largest_1s",
+        **changes,
     }
-    return Entry(Liquidation(**{**fields, **changes}), time + 1000, "stream", raw)
+    order = {
+        "s": fields["contract"],
+        "S": "SELL" if fields["side"] is Side.LONG else "BUY",
+        "p": fields["limit_price"] or fields["price"],
+        "ap": fields["price"],
+        "z": fields["quantity"],
+        "T": time,
+    }
+    own_id = event_id("binance", order["s"], str(time), order["S"], order["p"], order["z"])
+    frame = json.dumps({"e": "forceOrder", "o": order}).encode()
+    return Entry(Liquidation(**{"event_id": own_id, **fields}), time + 1000, "stream", frame if raw is None else raw)
 
 
 def as_entry(event: Event) -> Entry:

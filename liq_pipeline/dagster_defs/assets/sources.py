@@ -22,9 +22,15 @@ _NAMES: Final = {
     "okx:inverse": "OKX inverse swaps",
 }
 
+
+def exchange_key(feed: str) -> dg.AssetKey:
+    """The asset of a feed such as ``binance:inverse``; asset keys have no colons."""
+    return dg.AssetKey(["exchanges", feed.replace(":", "_")])
+
+
 exchanges: Final = [
     dg.AssetSpec(
-        dg.AssetKey(["exchanges", feed.replace(":", "_")]),
+        exchange_key(feed),
         description=(
             f"Public WebSocket feed of liquidations: {_NAMES[feed]}. Collected where LIQ_EXCHANGES names {feed}."
         ),

@@ -1,89 +1,89 @@
-"""The checks as Dagster runs them: partitioned by day and blocking, so that bad rows stop where they are found."""
+"""The checks as Dagster runs them: one step a table, partitioned by day, so that bad rows stop where they are found."""
 
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import dagster as dg
 
 from liq_pipeline.dagster_defs.assets.rollups import TABLES as ROLLUPS
-from liq_pipeline.dagster_defs.checks import rules
+from liq_pipeline.dagster_defs.checks.cascades import CASCADES
+from liq_pipeline.dagster_defs.checks.catalogue import Check
+from liq_pipeline.dagster_defs.checks.events import LIQUIDATIONS, SIGNIFICANT
+from liq_pipeline.dagster_defs.checks.raw import LANDED
+from liq_pipeline.dagster_defs.checks.rollups import checks_of
+from liq_pipeline.dagster_defs.checks.rules import Look, Verdict, looking
 from liq_pipeline.dagster_defs.partitions import daily, day_of
 from liq_pipeline.dagster_defs.resources import Line
+from liq_pipeline.warehouse import retention
 
-_Rule = Callable[[str, date], rules.Verdict]
+CHECKS: Final[Mapping[str, Sequence[Check]]] = {
+    "liquidations_raw": LANDED,
+    "liquidations": LIQUIDATIONS,
+    "liquidations_significant": SIGNIFICANT,
+    "liquidation_cascades": CASCADES,
+    **{table: checks_of(table) for table in ROLLUPS},
+}
+"""Every check of a day, by table."""
 
 
-def _check(table: str, name: str, rule: _Rule, description: str) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=table, name=name, description=description, blocking=True, partitions_def=daily)
-    def check(context: dg.AssetCheckExecutionContext, line: Line) -> dg.AssetCheckResult:
-        database_url = line.servers().database_url
-        # A range run asks for several days at once; the worst of them speaks for all.
+def _step(table: str, declared: Sequence[Check]) -> dg.AssetChecksDefinition:
+    # One step for all checks of a table: a step of its own for each would cost a day more than its tables do.
+    @dg.multi_asset_check(
+        name=f"{table}_checks",
+        specs=[
+            dg.AssetCheckSpec(
+                check.name,
+                asset=table,
+                description=check.description,
+                blocking=check.blocking,
+                partitions_def=daily,
+            )
+            for check in declared
+        ],
+        can_subset=True,
+    )
+    def step(context: dg.AssetCheckExecutionContext, line: Line) -> Iterator[dg.AssetCheckResult]:
+        asked = {key.name for key in context.selected_asset_check_keys}
         days = [day_of(key) for key in context.op_execution_context.partition_keys]
-        verdicts = [(day, rule(database_url, day)) for day in days]
-        day, verdict = min(verdicts, key=lambda item: (item[1].passed, not item[1].blocks))
-        return dg.AssetCheckResult(
-            passed=verdict.passed,
-            severity=dg.AssetCheckSeverity.ERROR if verdict.blocks else dg.AssetCheckSeverity.WARN,
-            description=verdict.description,
-            metadata={"day": day.isoformat(), **verdict.seen},
-        )
+        with looking(line.servers().database_url, days, line.settings()) as looks:
+            gone = retention.gone(looks[0].connection, days)
+            for check in declared:
+                if check.name in asked:
+                    yield _result(table, check, [(look, _judged(check, look, look.day in gone)) for look in looks])
 
-    return check
+    return step
 
 
-def _for(table: str, rule: Callable[[str, str, date], rules.Verdict]) -> _Rule:
-    return lambda database_url, day: rule(database_url, table, day)
+def _judged(check: Check, look: Look, gone: bool) -> Verdict:
+    if gone:
+        # What was made of the events is all there is, and there is nothing to hold it against.
+        return Verdict(True, f"the events of {look.day} were dropped by retention: nothing to compare")
+    return check.rule(look)
 
 
-checks: Final = [
-    _check(
-        "liquidations_raw",
-        "no_duplicates",
-        _for("liquidations_raw", rules.no_duplicates),
-        "Every liquidation landed once, under one event_id. If it fails: two sources gave the same liquidation "
-        "different identities. Compare raw_data, source and parser_version of the repeated rows; repair the parser "
-        "and materialize the day again once its raw rows are replaced.",
-    ),
-    _check(
-        "liquidations",
-        "no_duplicates",
-        _for("liquidations", rules.no_duplicates),
-        "No event_id twice on a day. If it fails: look at liquidations_raw/no_duplicates of the same day first; if "
-        "that passes, something wrote to liquidations beside its asset: run `liq materialize --force` for the day.",
-    ),
-    _check(
-        "liquidations",
-        "matches_raw",
-        rules.matches_raw,
-        "As many events and USD as landed in liquidations_raw. If it fails: materialize the day again with "
-        "`liq materialize --from DAY --to DAY --force`; if it fails again, raw rows changed without raising "
-        "day_state.raw_version: find who wrote to liquidations_raw.",
-    ),
-    _check(
-        "liquidations_significant",
-        "complete",
-        rules.significant_complete,
-        "Exactly the significant events and members of cascades of liquidations. If it fails: materialize the day "
-        "again with `liq materialize --from DAY --to DAY --force`.",
-    ),
-    _check(
-        "liquidation_cascades",
-        "members_add_up",
-        rules.cascades_add_up,
-        "Each cascade counts the events and USD of its members in liquidations, and each member has its cascade. If it "
-        "fails: materialize the day again with `liq materialize --from DAY --to DAY --force`; if it fails again, "
-        "something wrote to liquidations or liquidation_cascades beside their asset.",
-    ),
-    *(
-        _check(
-            table,
-            "adds_up",
-            _for(table, rules.adds_up),
-            "Counts and USD per exchange and symbol equal those of liquidations, exactly. If it fails: materialize "
-            "the day again with `liq materialize --from DAY --to DAY --force`; a warning that the day was rewritten "
-            "after the refresh mends itself with the run that rewrote it.",
-        )
-        for table in ROLLUPS
-    ),
-]
+def _result(table: str, check: Check, verdicts: Sequence[tuple[Look, Verdict]]) -> dg.AssetCheckResult:
+    # A range run asks for several days at once; the worst of them speaks for all.
+    look, verdict = min(verdicts, key=lambda item: (item[1].passed, not item[1].severe))
+    return result(table, check.name, verdict, {"day": look.day.isoformat()})
+
+
+def result(table: str, check: str, verdict: Verdict, also: Mapping[str, str] | None = None) -> dg.AssetCheckResult:
+    """A verdict as Dagster shows it."""
+    worst = {"worst": dg.MetadataValue.md(markdown(verdict.worst))} if verdict.worst else {}
+    return dg.AssetCheckResult(
+        asset_key=dg.AssetKey(table.split("/")),
+        check_name=check,
+        passed=verdict.passed,
+        severity=dg.AssetCheckSeverity.ERROR if verdict.severe else dg.AssetCheckSeverity.WARN,
+        description=verdict.description,
+        metadata={**(also or {}), **verdict.seen, **worst},
+    )
+
+
+def markdown(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows as a table; names of contracts may hold anything a venue writes."""
+    cells = [list(rows[0]), ["---"] * len(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in cells)
+
+
+checks: Final = [_step(table, declared) for table, declared in CHECKS.items()]

@@ -1,160 +1,89 @@
-"""What a day must satisfy, measured in one statement each, judged by pure functions."""
+"""What a check is given and what it answers: a day to look at, and a verdict on it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date
-from decimal import Decimal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from psycopg import sql
+from psycopg.rows import dict_row
 
 from liq_pipeline.dagster_defs.partitions import window
-from liq_pipeline.dagster_defs.tables import MEASURES
-from liq_pipeline.warehouse.connection import READER, connect
+from liq_pipeline.settings import Settings
+from liq_pipeline.warehouse.connection import READER, Connection, connect
 
 _FOLDER: Final = Path(__file__).parent
-# By what rows are the same liquidation. Every column of identity is in the raw one, so two rows that share it are one
-# landed under two ids. Without the parsed columns of one venue's identity, a fill and a limit price for instance, two
-# liquidations of one millisecond would look like one. OKX's posSide is part of its identity, and no column tells net
-# from long.
-_IDENTITIES: Final = {
-    "liquidations_raw": (
-        sql.SQL(
-            "time, exchange, contract, side, price, limit_price, quantity, ordinal,"
-            " CASE exchange WHEN 'okx' THEN jsonb_path_query_first(raw_data, '$.**.posSide') END"
-        ),
-        sql.SQL("event_id"),
-    ),
-    "liquidations": (sql.SQL("event_id"),),
-}
+
+Row = Mapping[str, Any]
 
 
 class Verdict(NamedTuple):
-    """Whether a day passed, whether a failure stops what is downstream, why, and the numbers seen."""
+    """Whether a day passed, in words, with the numbers seen and the worst rows, worst first.
+
+    A failure that is not ``severe`` only warns: it stops nothing, even where the check blocks.
+    """
 
     passed: bool
     description: str
-    seen: Mapping[str, int | str]
-    blocks: bool = True
+    seen: Mapping[str, int | float | str] = {}
+    severe: bool = True
+    worst: Sequence[Mapping[str, object]] = ()
 
 
-def no_duplicates(database_url: str, table: str, day: date) -> Verdict:
-    """Every liquidation of the day is in the table once."""
-    counts = [
-        _row(database_url, "duplicates", day, table=sql.Identifier(table), identity=identity)
-        for identity in _IDENTITIES[table]
-    ]
-    return judge_duplicates(table, int(counts[0][0]), int(sum(repeated for _, repeated in counts)))
+@dataclass
+class Look:
+    """A UTC day of the tables, looked at as the reader over one connection; ``now`` says how much of it is over."""
+
+    connection: Connection
+    day: date
+    settings: Settings
+    now: datetime
+
+    @property
+    def start(self) -> datetime:
+        """Midnight, UTC."""
+        return window(self.day)[0]
+
+    @property
+    def end(self) -> datetime:
+        """The next midnight, which is no longer the day."""
+        return window(self.day)[1]
+
+    def row(self, query: str, **values: object) -> tuple[Any, ...]:
+        """The only row of ``query``; see ``rows``."""
+        row = self.connection.execute(*self._statement(query, values)).fetchone()
+        assert row is not None
+        return row
+
+    def rows(self, query: str, **values: object) -> list[Row]:
+        """The rows of ``{query}.sql`` beside this module, by column name.
+
+        Given are ``%(start)s``, ``%(end)s`` (excluded), ``%(day)s`` and ``values``: those that are SQL (names of
+        tables, say) in place of ``{name}``, all others bound to ``%(name)s``.
+        """
+        with self.connection.cursor(row_factory=dict_row) as cursor:
+            return list[Row](cursor.execute(*self._statement(query, values)).fetchall())
+
+    @cached_property
+    def landed(self) -> list[Row]:
+        """The day's raw rows counted by exchange, market, symbol and hour, in the one scan that many checks share."""
+        return self.rows("landed", ahead=self.settings.clock_ahead_seconds, late=self.settings.delivery_seconds)
+
+    def _statement(self, query: str, values: Mapping[str, object]) -> tuple[sql.Composed, dict[str, object]]:
+        text = (_FOLDER / f"{query}.sql").read_text("utf-8")
+        parts = {name: value for name, value in values.items() if isinstance(value, sql.Composable)}
+        bound = {name: value for name, value in values.items() if name not in parts}
+        return sql.SQL(text).format(**parts), {"start": self.start, "end": self.end, "day": self.day, **bound}
 
 
-def matches_raw(database_url: str, day: date) -> Verdict:
-    """liquidations holds exactly the day's landed events."""
-    return judge_match(*_row(database_url, "matches_raw", day))
-
-
-def significant_complete(database_url: str, day: date) -> Verdict:
-    """liquidations_significant holds exactly the significant events and the members of cascades."""
-    return judge_sums("liquidations_significant", *_row(database_url, "significant", day))
-
-
-def cascades_add_up(database_url: str, day: date) -> Verdict:
-    """Each cascade of the day has the events and USD of its members in liquidations, and no member lacks one."""
-    return judge_cascades(*_row(database_url, "cascades", day))
-
-
-def adds_up(database_url: str, table: str, day: date) -> Verdict:
-    """A rollup counts every event and every micro-dollar of its day, per exchange and symbol."""
-    measure = MEASURES[table]
-    row = _row(
-        database_url,
-        "adds_up",
-        day,
-        name=table,
-        table=sql.Identifier(table),
-        time=sql.Identifier(measure.time),
-        events=sql.Identifier(measure.events),
-        usd=sql.Identifier(measure.usd),
-    )
-    return judge_rollup(table, *row)
-
-
-def judge_duplicates(table: str, rows: int, repeated: int) -> Verdict:
-    """Passes without repeats."""
-    return Verdict(
-        repeated == 0,
-        f"{rows} rows, each liquidation once" if not repeated else f"{repeated} of {rows} rows of {table} are repeats",
-        {"rows": rows, "repeated": repeated},
-    )
-
-
-def judge_match(
-    raw_rows: int, raw_usd: Decimal, rows: int, usd: Decimal, raw_version: int, materialized_version: int | None
-) -> Verdict:
-    """Passes when counts and USD are equal, or when all that differs landed after the day was materialized."""
-    seen: dict[str, int | str] = {"raw_rows": raw_rows, "rows": rows, "raw_usd": str(raw_usd), "usd": str(usd)}
-    if (raw_rows, raw_usd) == (rows, usd):
-        return Verdict(True, f"{rows} events, {usd} USD, as landed", seen)
-    if materialized_version is not None and raw_version > materialized_version and raw_rows >= rows:
-        # Raw never stands still on a live day. What arrived since made the day stale, and it runs again by itself.
-        landed = raw_rows - rows
-        return Verdict(True, f"{rows} events as landed when the run read them; {landed} landed since", seen)
-    return Verdict(
-        False, f"liquidations has {rows} events worth {usd} USD, liquidations_raw {raw_rows} worth {raw_usd} USD", seen
-    )
-
-
-def judge_sums(table: str, expected_rows: int, expected_usd: Decimal, rows: int, usd: Decimal) -> Verdict:
-    """Passes when counts and exact USD are equal."""
-    passed = (expected_rows, expected_usd) == (rows, usd)
-    return Verdict(
-        passed,
-        f"{rows} events, {usd} USD"
-        if passed
-        else f"{table} has {rows} events worth {usd} USD, liquidations says {expected_rows} worth {expected_usd} USD",
-        {"expected_rows": expected_rows, "rows": rows, "expected_usd": str(expected_usd), "usd": str(usd)},
-    )
-
-
-def judge_cascades(cascades: int, members: int, wrong: int) -> Verdict:
-    """Passes when no cascade differs from its members."""
-    return Verdict(
-        wrong == 0,
-        f"{wrong} cascades differ from their members in liquidations"
-        if wrong
-        else f"{cascades} cascades began, {int(members)} events are members of one",
-        {"cascades": cascades, "members": int(members), "wrong": wrong},
-    )
-
-
-def judge_rollup(
-    table: str,
-    expected_events: int,
-    expected_usd: Decimal,
-    events: int,
-    usd: Decimal,
-    wrong_groups: int,
-    day_at: int | None,
-    rollup_at: int | None,
-) -> Verdict:
-    """Passes when no exchange and symbol differs; a day rewritten after the rollup is only a warning."""
-    totals = judge_sums(table, int(expected_events), expected_usd, int(events), usd)
-    if wrong_groups == 0:
-        return totals
-    seen = {**totals.seen, "wrong_groups": wrong_groups}
-    if rollup_at is not None and day_at is not None and rollup_at < day_at:
-        text = f"the day was rewritten (materialization {day_at}) after {table} was refreshed (from {rollup_at})"
-        return Verdict(False, f"{text}; {wrong_groups} exchange and symbol pairs differ", seen, blocks=False)
-    return Verdict(False, f"{wrong_groups} exchange and symbol pairs differ: {totals.description}", seen)
-
-
-def _row(database_url: str, query: str, day: date, name: str = "", **parts: sql.Composable) -> tuple[Any, ...]:
-    text = (_FOLDER / f"{query}.sql").read_text("utf-8")
-    start, end = window(day)
-    with connect(database_url, role=READER) as connection:
-        row = connection.execute(
-            sql.SQL(text).format(**parts), {"start": start, "end": end, "day": day, "name": name}
-        ).fetchone()
-    assert row is not None
-    return row
+@contextmanager
+def looking(database_url: str, days: Sequence[date], settings: Settings) -> Iterator[list[Look]]:
+    """A look at each of ``days``; raises ServerError."""
+    with connect(database_url, autocommit=True, role=READER) as connection:
+        now = datetime.now(UTC)
+        yield [Look(connection, day, settings, now) for day in days]

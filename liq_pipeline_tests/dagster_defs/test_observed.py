@@ -1,0 +1,93 @@
+"""The external assets' own state: what Redis says of feeds and streams, written down when it is news."""
+
+from __future__ import annotations
+
+import time
+
+import dagster as dg
+import pytest
+import redis
+
+from liq_pipeline import streams
+from liq_pipeline.dagster_defs.health import Health, feed_health, look
+from liq_pipeline.dagster_defs.observed import Written, is_news, observed
+from liq_pipeline.dagster_defs.resources import Line
+from liq_pipeline_tests.dagster_defs.test_wiring import line
+from liq_pipeline_tests.warehouse.making import add, entry
+
+__all__ = ["line"]
+
+NOW = 1_765_368_000_000
+LANDING_ZONE = dg.AssetKey("liq_events")
+BINANCE = dg.AssetKey(["exchanges", "binance"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "leased", "state", "active"),
+    [
+        ({}, False, "never collected", False),
+        ({"state": "live", "updated_at": str(NOW - 1_000)}, True, "live", True),
+        ({"state": "silent", "updated_at": str(NOW - 1_000)}, True, "silent", True),
+        ({"state": "live", "updated_at": str(NOW - 60_000)}, False, "gone", False),
+        ({"state": "stopped", "updated_at": str(NOW - 60_000)}, False, "stopped", False),
+        ({"state": "live", "updated_at": str(NOW - 60_000)}, True, "live", True),
+    ],
+)
+def test_a_feed_is_what_its_collector_says_until_that_is_gone(
+    fields: dict[str, str], leased: bool, state: str, active: bool
+) -> None:
+    health = feed_health(fields, leased, NOW)
+    assert (health.state, health.active) == (state, active)
+
+
+def test_a_state_is_news_when_it_changes_and_every_ten_minutes_while_active() -> None:
+    live, gone = Health("live", True, {}), Health("gone", False, {})
+    assert is_news(live, None, 1_000)
+    assert not is_news(live, Written("live", 1_000), 1_599)
+    assert is_news(live, Written("live", 1_000), 1_600)
+    assert is_news(gone, Written("live", 1_000), 1_001)
+    assert not is_news(gone, Written("gone", 1_000), 900_000)
+
+
+def test_what_redis_holds_becomes_observations_once_and_again_when_it_changes(
+    line: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, redis_url = line
+    monkeypatch.setenv("LIQ_EXCHANGES", "binance")
+    add(redis_url, [entry(n) for n in range(3)])
+    fields = {"state": "live", "frames": 12, "events": 3, "connected_since": NOW, "updated_at": int(time.time() * 1000)}
+    with redis.Redis.from_url(redis_url) as client:
+        client.hset(streams.feed_key("binance"), mapping=fields)
+        client.set(streams.lease_key("binance"), "somebody")
+
+        events, cursor = _tick(None)
+        assert set(events) == {BINANCE, LANDING_ZONE}
+        feed = {name: value.value for name, value in events[BINANCE].metadata.items()}
+        assert feed == {"state": "live", "collected": True, "frames": 12, "events": 3, "connected_since": NOW / 1000}
+        zone = {name: value.value for name, value in events[LANDING_ZONE].metadata.items()}
+        assert (zone["state"], zone["liq:events:binance entries"], zone["backlog"]) == ("collected", 3, 3)
+        assert 0 <= float(zone["lag_seconds"]) < 600
+
+        events, cursor = _tick(cursor)
+        assert events == {}
+
+        client.delete(streams.lease_key("binance"))
+        client.hset(streams.feed_key("binance"), "updated_at", NOW)
+        events, cursor = _tick(cursor)
+        assert {key: event.description for key, event in events.items()} == {
+            BINANCE: "gone",
+            LANDING_ZONE: "nobody collects binance",
+        }
+
+
+def test_a_redis_that_is_away_is_a_state_of_the_landing_zone() -> None:
+    found = look("redis://:secret@127.0.0.1:1/1", ["binance"], NOW)
+    assert {key: health.state for key, health in found.items()} == {LANDING_ZONE: "away"}
+    assert "secret" not in str(found)
+
+
+def _tick(cursor: str | None) -> tuple[dict[dg.AssetKey, dg.AssetObservation], str]:
+    result = observed(dg.build_sensor_context(cursor=cursor, resources={"line": Line()}))
+    assert isinstance(result, dg.SensorResult) and result.cursor is not None
+    observations = [event for event in result.asset_events if isinstance(event, dg.AssetObservation)]
+    return {event.asset_key: event for event in observations}, result.cursor
