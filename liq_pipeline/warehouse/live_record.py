@@ -34,7 +34,7 @@ _IDLE_SECONDS: Final = 5.0
 _OLD_NEWS: Final = "1 day"
 """A cascade that ended so long ago, in a replay or after an outage, alerts nobody."""
 
-_FILES: Final = [f"import:{name}" for name in FORMATS]
+FILES: Final = [f"import:{name}" for name in FORMATS]
 """Sources of rows that went past the streams: no live view can know of them."""
 
 _PUT_CASCADE: Final = (Path(__file__).parent / "put_live_cascade.sql").read_text("utf-8")
@@ -111,7 +111,7 @@ class LiveRecord:
             connection.cursor(name="seed", withhold=False) as cursor,
         ):
             cursor.itersize = _ROWS
-            cursor.execute(_SEED, (utc(start), utc(end), _FILES))
+            cursor.execute(_SEED, (utc(start), utc(end), FILES))
             yield from map(SeedEvent._make, cursor)
 
     def _put(self, connection: Connection, item: Record) -> None:

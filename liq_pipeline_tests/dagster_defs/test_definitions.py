@@ -85,6 +85,7 @@ def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> No
         "liquidation_cascades/disjoint",
         "liquidation_cascades/inside_day",
         "liquidation_cascades/ids_stable",
+        "liquidation_cascades/live_equals_batch",
         "liquidations_hourly/adds_up",
         "liquidations_hourly/inside_day",
         "liquidation_price_levels/adds_up",
@@ -134,6 +135,7 @@ def test_a_check_blocks_exactly_where_what_is_downstream_or_published_would_be_w
         "liquidations_raw/venue_shares",
         "liquidations_raw/clock_skew",
         "liquidation_cascades/ids_stable",
+        "liquidation_cascades/live_equals_batch",
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from liq_pipeline.dagster_defs.checks.catalogue import FORCE, Check
+from liq_pipeline.dagster_defs.checks.parity import LIVE_EQUALS_BATCH
 from liq_pipeline.dagster_defs.checks.rules import Look, Row, Verdict
 from liq_pipeline.detection.cascades import cascade_id
 from liq_pipeline.warehouse.day_rows import params
@@ -89,7 +90,8 @@ def judge_disjoint(symbols: list[Row]) -> Verdict:
 
 
 # Nothing is made of cascades, but a run whose tables are not what they must be is not green: those that compare with
-# the events block. An id that is off leaves every number right, so that check only fails.
+# the events block. An id that is off leaves every number right, and the
+# tables are right however live differs, so those checks only fail.
 CASCADES: Final = (
     Check(
         "members_add_up",
@@ -121,4 +123,5 @@ CASCADES: Final = (
         f"today's settings. If it fails: {FORCE}; if it fails again, ids that were published mean other cascades now: "
         "take back what changed detection.cascades.cascade_id.",
     ),
+    LIVE_EQUALS_BATCH,
 )
