@@ -6,6 +6,7 @@ import dagster as dg
 
 from liq_pipeline.dagster_defs.assets.detection import TABLES as DETECTION
 from liq_pipeline.dagster_defs.assets.rollups import TABLES as ROLLUPS
+from liq_pipeline.dagster_defs.checks import freshness
 from liq_pipeline.dagster_defs.collecting import collect_shift
 from liq_pipeline.dagster_defs.dropping import drop_beyond_retention
 from liq_pipeline.dagster_defs.healing import heal_feeds
@@ -19,7 +20,9 @@ DAY_SECONDS: Final = 3600
 
 daily_tables: Final = dg.define_asset_job(
     "daily_tables",
-    selection=["liquidations_raw", *DETECTION, *ROLLUPS],
+    # Without the checks about now, which are about no day.
+    selection=dg.AssetSelection.assets("liquidations_raw", *DETECTION, *ROLLUPS)
+    - dg.AssetSelection.checks(*(spec.key for spec in freshness.specs())),
     description=(
         "Everything about one UTC day: drain what landed, find cascades, refresh rollups, run the checks. "
         "Safe to repeat: a day that is up to date is not rewritten."

@@ -29,6 +29,7 @@ TABLES = {
     "liquidation_price_levels": "rollups",
     "liquidation_exchange_comparison": "rollups",
 }
+ABOUT_NOW = {"fresh", "alive", "collected"}
 
 
 def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> None:
@@ -92,6 +93,9 @@ def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> No
         "liquidation_price_levels/inside_day",
         "liquidation_exchange_comparison/adds_up",
         "liquidation_exchange_comparison/inside_day",
+        *(f"{table}/fresh" for table in TABLES),
+        *(f"exchanges/{name}{market}/alive" for name in ("binance", "bybit", "okx") for market in ("", "_inverse")),
+        "liq_events/collected",
     }
 
 
@@ -119,8 +123,14 @@ def test_every_check_keeps_its_day_and_says_what_to_do() -> None:
     graph = defs.get_repository_def().asset_graph
     for key in graph.asset_check_keys:
         spec = graph.get_check_spec(key)
-        assert spec.partitions_def is not None
+        assert (spec.partitions_def is not None) is (key.name not in ABOUT_NOW)
         assert "If it fails:" in (spec.description or "")
+
+
+def test_no_run_of_a_day_evaluates_the_checks_about_now() -> None:
+    keys = defs.resolve_job_def("daily_tables").asset_layer.asset_graph.asset_check_keys
+    assert {key.asset_key.to_user_string() for key in keys} == set(TABLES)
+    assert not {key.name for key in keys} & ABOUT_NOW
 
 
 def test_a_check_blocks_exactly_where_what_is_downstream_or_published_would_be_wrong() -> None:
@@ -128,7 +138,7 @@ def test_a_check_blocks_exactly_where_what_is_downstream_or_published_would_be_w
     assert {
         f"{key.asset_key.to_user_string()}/{key.name}"
         for key in graph.asset_check_keys
-        if not graph.get_check_spec(key).blocking
+        if not graph.get_check_spec(key).blocking and key.name not in ABOUT_NOW
     } == {
         "liquidations_raw/ids_stable",
         "liquidations_raw/prices_near_median",

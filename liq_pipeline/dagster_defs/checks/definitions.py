@@ -6,6 +6,7 @@ from typing import Final
 import dagster as dg
 
 from liq_pipeline.dagster_defs.assets.rollups import TABLES as ROLLUPS
+from liq_pipeline.dagster_defs.checks import freshness
 from liq_pipeline.dagster_defs.checks.cascades import CASCADES
 from liq_pipeline.dagster_defs.checks.catalogue import Check
 from liq_pipeline.dagster_defs.checks.events import LIQUIDATIONS, SIGNIFICANT
@@ -64,14 +65,16 @@ def _judged(check: Check, look: Look, gone: bool) -> Verdict:
 def _result(table: str, check: Check, verdicts: Sequence[tuple[Look, Verdict]]) -> dg.AssetCheckResult:
     # A range run asks for several days at once; the worst of them speaks for all.
     look, verdict = min(verdicts, key=lambda item: (item[1].passed, not item[1].severe))
-    return result(table, check.name, verdict, {"day": look.day.isoformat()})
+    return result(dg.AssetKey(table), check.name, verdict, {"day": look.day.isoformat()})
 
 
-def result(table: str, check: str, verdict: Verdict, also: Mapping[str, str] | None = None) -> dg.AssetCheckResult:
-    """A verdict as Dagster shows it."""
+def result(
+    asset: dg.AssetKey, check: str, verdict: Verdict, also: Mapping[str, str] | None = None
+) -> dg.AssetCheckResult:
+    """A verdict as Dagster shows it, with what else is to be seen beside its numbers."""
     worst = {"worst": dg.MetadataValue.md(markdown(verdict.worst))} if verdict.worst else {}
     return dg.AssetCheckResult(
-        asset_key=dg.AssetKey(table.split("/")),
+        asset_key=asset,
         check_name=check,
         passed=verdict.passed,
         severity=dg.AssetCheckSeverity.ERROR if verdict.severe else dg.AssetCheckSeverity.WARN,
@@ -86,4 +89,13 @@ def markdown(rows: Sequence[Mapping[str, object]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in cells)
 
 
-checks: Final = [_step(table, declared) for table, declared in CHECKS.items()]
+@dg.multi_asset_check(name="freshness_checks", specs=freshness.specs(), can_subset=True)
+def freshness_checks(context: dg.AssetCheckExecutionContext, line: Line) -> Iterator[dg.AssetCheckResult]:
+    """The checks about now, for whoever asks by hand: a sensor reports them by itself, and no run of a day has them."""
+    servers = line.servers()
+    for finding in freshness.evaluate(line.settings(), servers.database_url, servers.redis_url):
+        if dg.AssetCheckKey(finding.asset, finding.check) in context.selected_asset_check_keys:
+            yield result(finding.asset, finding.check, finding.verdict)
+
+
+checks: Final = [*(_step(table, declared) for table, declared in CHECKS.items()), freshness_checks]
