@@ -12,6 +12,7 @@ import dagster as dg
 from psycopg import sql
 
 from liq_pipeline.dagster_defs import columns
+from liq_pipeline.dagster_defs.descriptions import described
 from liq_pipeline.dagster_defs.partitions import daily, window
 from liq_pipeline.warehouse.connection import READER, connect
 
@@ -57,7 +58,7 @@ def spec(table: str, *, group: str, deps: Sequence[str], code_version: str) -> d
     return dg.AssetSpec(
         table,
         deps=list(deps),
-        description=declared.description,
+        description=described(table, declared.description),
         group_name=group,
         kinds={"postgres", "timescaledb"},
         owners=list(OWNERS),
@@ -108,6 +109,7 @@ def report(context: dg.AssetExecutionContext, table: str, day: date, totals: Tot
             "last_time": totals.last or "none",
             "seconds": round(seconds, 3),
             "dagster/column_schema": columns.tables()[table].schema,
+            "dagster/column_lineage": columns.lineage(table),
         },
         asset_key=table,
         partition_key=day.isoformat(),

@@ -7,13 +7,15 @@ from typing import Final
 import dagster as dg
 
 from liq_pipeline.dagster_defs import tables
+from liq_pipeline.dagster_defs.descriptions import label, meanings
 from liq_pipeline.dagster_defs.partitions import day_of
 from liq_pipeline.dagster_defs.pictures import attach
 from liq_pipeline.dagster_defs.resources import Line
 from liq_pipeline.warehouse import rollups as warehouse_rollups
 
 CODE_VERSION: Final = "1"
-TABLES: Final = ("liquidations_hourly", "liquidation_price_levels", "liquidation_exchange_comparison")
+COMPARISON: Final = "liquidation_exchange_comparison"
+TABLES: Final = ("liquidations_hourly", "liquidation_price_levels", COMPARISON)
 
 
 def _rollup(table: str) -> dg.AssetsDefinition:
@@ -32,6 +34,9 @@ def _rollup(table: str) -> dg.AssetsDefinition:
             totals = tables.totals(servers.database_url, table, day)
             tables.report(context, table, day, totals, seconds)
             attach(context, servers.database_url, table, day, totals.events, rewritten=report.rewritten)
+            if table == COMPARISON:
+                meaning = label(meanings(servers.database_url, day))
+                context.add_asset_metadata({"meaning": meaning}, asset_key=table, partition_key=key)
         yield dg.MaterializeResult[None](asset_key=table)
 
     return rollup

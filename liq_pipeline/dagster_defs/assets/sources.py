@@ -6,20 +6,22 @@ from typing import Final
 
 import dagster as dg
 
+from liq_pipeline.dagster_defs.descriptions import BINANCE_DOCS, BYBIT_DOCS, OKX_DOCS
 from liq_pipeline.dagster_defs.partitions import daily
 from liq_pipeline.dagster_defs.tables import OWNERS
+from liq_pipeline.exchanges import adapter
 from liq_pipeline.settings import FEEDS
 
 LANDING_ZONE: Final = dg.AssetKey("liq_events")
 ARCHIVE: Final = dg.AssetKey("archive")
 
 _NAMES: Final = {
-    "binance": "Binance USD-M futures",
-    "bybit": "Bybit linear contracts",
-    "okx": "OKX linear swaps",
+    "binance": f"[Binance USD-M futures]({BINANCE_DOCS})",
+    "bybit": f"[Bybit linear contracts]({BYBIT_DOCS})",
+    "okx": f"[OKX linear swaps]({OKX_DOCS})",
     "binance:inverse": "Binance COIN-M futures",
-    "bybit:inverse": "Bybit inverse contracts",
-    "okx:inverse": "OKX inverse swaps",
+    "bybit:inverse": f"[Bybit inverse contracts]({BYBIT_DOCS})",
+    "okx:inverse": f"[OKX inverse swaps]({OKX_DOCS})",
 }
 
 
@@ -28,11 +30,17 @@ def exchange_key(feed: str) -> dg.AssetKey:
     return dg.AssetKey(["exchanges", feed.replace(":", "_")])
 
 
+def _published(feed: str) -> str:
+    complete = adapter(feed).complete
+    return "every liquidation" if complete else "at most one per symbol and second: volumes are lower bounds"
+
+
 exchanges: Final = [
     dg.AssetSpec(
         exchange_key(feed),
         description=(
-            f"Public WebSocket feed of liquidations: {_NAMES[feed]}. Collected where LIQ_EXCHANGES names {feed}."
+            f"Public WebSocket feed of liquidations: {_NAMES[feed]}. It publishes {_published(feed)}. Collected where "
+            f"LIQ_EXCHANGES names {feed}. Its state is observed when it changes, and every ten minutes."
         ),
         group_name="landing",
         kinds={"websocket"},
@@ -47,7 +55,8 @@ landing_zone: Final = dg.AssetSpec(
     deps=[spec.key for spec in exchanges],
     description=(
         "Redis streams liq:events:{exchange}: every landed event with its raw payload, written by collector_job, "
-        "kept until the database has committed it and for LIQ_STREAM_HOURS at least. Observed, never materialized."
+        "kept until the database has committed it and for LIQ_STREAM_HOURS at least. Its state is observed when it "
+        "changes, and every ten minutes; never materialized."
     ),
     group_name="landing",
     kinds={"redis"},

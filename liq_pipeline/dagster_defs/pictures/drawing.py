@@ -7,39 +7,39 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
+from liq_pipeline.dagster_defs.descriptions import meanings
 from liq_pipeline.dagster_defs.partitions import window
-from liq_pipeline.warehouse.connection import READER, Connection, connect
+from liq_pipeline.warehouse.connection import READER, connect
 
 _FOLDER: Final = Path(__file__).parent
 
 
 def draw(database_url: str, table: str, day: date) -> bytes:
     """The PNG of a day of one of DRAWN; the day has rows. Raises ServerError."""
-    with connect(database_url, role=READER) as connection:
-        return DRAWN[table](connection, day)
+    return DRAWN[table](database_url, day)
 
 
 # matplotlib is imported by those who draw, in the function that draws: everyone else starts a second sooner.
-def _events(connection: Connection, day: date) -> bytes:
+def _events(database_url: str, day: date) -> bytes:
     from liq_pipeline.plots import events
 
-    return events.draw(day, [events.Minute(*row) for row in _rows(connection, "minutes", day)])
+    return events.draw(day, [events.Minute(*row) for row in _rows(database_url, "minutes", day)])
 
 
-def _cascades(connection: Connection, day: date) -> bytes:
+def _cascades(database_url: str, day: date) -> bytes:
     from liq_pipeline.plots import cascades
 
-    return cascades.draw(day, [cascades.Cascade(*row) for row in _rows(connection, "cascades", day)])
+    return cascades.draw(day, [cascades.Cascade(*row) for row in _rows(database_url, "cascades", day)])
 
 
-def _shares(connection: Connection, day: date) -> bytes:
+def _shares(database_url: str, day: date) -> bytes:
     from liq_pipeline.plots import shares
 
-    found = [shares.Share(*row) for row in _rows(connection, "shares", day)]
-    return shares.draw(day, found, dict(_rows(connection, "meanings", day)))
+    found = [shares.Share(*row) for row in _rows(database_url, "shares", day)]
+    return shares.draw(day, found, meanings(database_url, day))
 
 
-DRAWN: Final[Mapping[str, Callable[[Connection, date], bytes]]] = {
+DRAWN: Final[Mapping[str, Callable[[str, date], bytes]]] = {
     "liquidations": _events,
     "liquidation_cascades": _cascades,
     "liquidation_exchange_comparison": _shares,
@@ -47,7 +47,8 @@ DRAWN: Final[Mapping[str, Callable[[Connection, date], bytes]]] = {
 """How each table's picture is drawn."""
 
 
-def _rows(connection: Connection, query: str, day: date) -> list[tuple[Any, ...]]:
+def _rows(database_url: str, query: str, day: date) -> list[tuple[Any, ...]]:
     start, end = window(day)
     text = (_FOLDER / f"{query}.sql").read_bytes()
-    return connection.execute(text, {"start": start, "end": end}).fetchall()
+    with connect(database_url, role=READER) as connection:
+        return connection.execute(text, {"start": start, "end": end}).fetchall()
