@@ -92,12 +92,15 @@ class Incremental:
         while self._chains and self._chains[0].end <= before_ms - window_ms:
             ended = self._chains.pop(0)
             ended.freeze(rows.after(ended.end))
-        # The window of the newest event stays whole, as its sums do.
-        count = rows.after(min(before_ms, self._newest) - window_ms)
-        if count < max(_KEPT, len(rows) // 4):
+        # The window of the newest event stays whole, as its sums do, until no later event can be near it.
+        over = self._newest <= before_ms - window_ms
+        count = len(rows) if over else rows.after(min(before_ms, self._newest) - window_ms)
+        if not over and count < max(_KEPT, len(rows) // 4):
             return
         for chain in self._chains:
             chain.freeze(count)
+        if over:
+            self._window.leave_until(rows, self._newest)
         rows.drop(count)
         self._window.low -= count
         self._cold.drop(before_ms)

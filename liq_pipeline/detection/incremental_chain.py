@@ -37,9 +37,9 @@ class Chain:
     """
 
     __slots__ = (
-        *("_earlier", "_id", "_id_start", "_longs", "_mask", "_newest", "_params", "_past", "_price_start", "_risks"),
-        *("_rows", "_scored_max", "_scored_sum", "_unscored", "_window"),
-        *("end", "event_count", "first_hot", "hot_event_count", "max_event", "start", "total_value"),
+        *("_id", "_id_start", "_mask", "_newest", "_params", "_past", "_price_start", "_risks", "_rows"),
+        *("_scored_max", "_scored_sum", "_unscored", "_window"),
+        *("end", "event_count", "first_hot", "hot_event_count", "long_count", "max_event", "start", "total_value"),
     )
 
     def __init__(self, rows: Rows, newest: Window, params: Params, hot: int, start: int) -> None:
@@ -53,9 +53,8 @@ class Chain:
         self.hot_event_count = 0
         self.total_value = 0
         self.max_event = 0
-        self._longs = 0
+        self.long_count = 0
         self._mask = 0
-        self._earlier: set[int] = set()
         self._id = ""
         self._id_start = start
         self._window: Measures | None = None
@@ -75,19 +74,9 @@ class Chain:
         return self._id
 
     @property
-    def supersedes(self) -> tuple[str, ...]:
-        """The identities that it, or a chain it absorbed, had before, by start."""
-        return tuple(cascade_id(self._rows.symbol, start, self._params) for start in sorted(self._earlier))
-
-    @property
-    def long_count(self) -> int:
-        """How many of its events liquidated a long position."""
-        return self._longs
-
-    @property
     def short_count(self) -> int:
         """How many of its events liquidated a short position."""
-        return self.event_count - self._longs
+        return self.event_count - self.long_count
 
     @property
     def exchanges(self) -> tuple[str, ...]:
@@ -139,7 +128,7 @@ class Chain:
             self.total_value += value
             if value > self.max_event:
                 self.max_event = value
-            self._longs += trait & 1
+            self.long_count += trait & 1
             self._mask |= 1 << (trait >> 1)
         self.event_count += high - low
 
@@ -151,9 +140,7 @@ class Chain:
 
     def begin(self, start: int) -> None:
         """Move the start, and with it the identity, back to ``start``."""
-        if start < self.start:
-            self._earlier.add(self.start)
-            self.start = start
+        self.start = min(self.start, start)
 
     def leave(self, window: Measures) -> None:
         """Remember the window of the newest hot event before it is left for a later one's."""
@@ -166,10 +153,8 @@ class Chain:
         self.hot_event_count += later.hot_event_count
         self.total_value += later.total_value
         self.max_event = max(self.max_event, later.max_event)
-        self._longs += later._longs
+        self.long_count += later.long_count
         self._mask |= later._mask
-        self._earlier |= later._earlier
-        self._earlier.add(later.start)
 
     def freeze(self, count: int) -> None:
         """Keep what is needed of the first ``count`` rows: they are about to be dropped, and never change again."""
