@@ -21,6 +21,7 @@ defs = dg.Definitions(
         *sources.exchanges,
         sources.landing_zone,
         sources.archive,
+        sources.live_view,
         landing.liquidations_raw,
         detection.detection,
         *rollups.rollups,

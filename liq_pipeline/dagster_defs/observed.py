@@ -1,4 +1,4 @@
-"""The external assets' own state, written down where it changes."""
+"""The external assets' own state and the checks about now, written down where they change, without a run."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Final
 import dagster as dg
 import msgspec
 
+from liq_pipeline.dagster_defs.checks import freshness
+from liq_pipeline.dagster_defs.checks.freshness import Finding
 from liq_pipeline.dagster_defs.health import Health, look
 from liq_pipeline.dagster_defs.resources import Line
 
-_AGAIN_SECONDS: Final = 600.0
-"""How often to write down what goes on as it did: Dagster keeps every observation for ever."""
+# How often to write down what goes on as it did: Dagster keeps every observation and evaluation for ever.
+_OBSERVED_AGAIN: Final = 600.0
+_EVALUATED_AGAIN: Final = 3600.0
 
 
 class Written(msgspec.Struct):
@@ -24,6 +27,7 @@ class Written(msgspec.Struct):
 
 class _Cursor(msgspec.Struct):
     observed: dict[str, Written] = {}
+    evaluated: dict[str, Written] = {}
 
 
 @dg.sensor(
@@ -31,20 +35,27 @@ class _Cursor(msgspec.Struct):
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Writes down the state of each exchange's feed and of the landing zone in Redis when it changes, and every ten "
-        "minutes while it is active."
+        "Writes down the state of each exchange's feed, of the landing zone in Redis and of the live view when it "
+        "changes, and every ten minutes while it is active; and the checks fresh, alive and collected when their "
+        "verdict changes, and every hour."
     ),
 )
 def observed(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorResult:
-    now = time.time()
+    settings, servers, now = line.settings(), line.servers(), time.time()
     cursor = msgspec.json.decode(context.cursor, type=_Cursor) if context.cursor else _Cursor()
-    found = look(line.servers().redis_url, line.settings().exchanges, int(now * 1000))
+    found = look(servers.redis_url, settings.exchanges, int(now * 1000))
     news = {key: health for key, health in found.items() if is_news(health, cursor.observed.get(_name(key)), now)}
+    findings = freshness.evaluate(settings, servers.database_url, servers.redis_url)
+    verdicts = [item for item in findings if is_new_verdict(item, cursor.evaluated.get(_check(item)), now)]
     cursor.observed |= {_name(key): Written(health.state, now) for key, health in news.items()}
-    states = ", ".join(f"{_name(key)} {health.state}" for key, health in found.items())
+    cursor.evaluated |= {_check(finding): Written(_verdict(finding), now) for finding in verdicts}
+    failing = "".join(f"; {_check(item)}: {item.verdict.description}" for item in findings if not item.verdict.passed)
     return dg.SensorResult(
-        asset_events=[_observation(key, health) for key, health in news.items()],
-        skip_reason=None if news else states,
+        asset_events=[
+            *(_observation(key, health) for key, health in news.items()),
+            *(freshness.evaluation(finding) for finding in verdicts),
+        ],
+        skip_reason=", ".join(f"{_name(key)} {health.state}" for key, health in found.items()) + failing,
         cursor=msgspec.json.encode(cursor).decode(),
     )
 
@@ -53,11 +64,26 @@ def is_news(health: Health, written: Written | None, now: float) -> bool:
     """Whether to write a state down: it changed, or is active and was not written for a while."""
     if written is None or written.state != health.state:
         return True
-    return health.active and now - written.at >= _AGAIN_SECONDS
+    return health.active and now - written.at >= _OBSERVED_AGAIN
+
+
+def is_new_verdict(finding: Finding, written: Written | None, now: float) -> bool:
+    """Whether to write an evaluation down: the verdict changed, or was not written for a while."""
+    return written is None or written.state != _verdict(finding) or now - written.at >= _EVALUATED_AGAIN
 
 
 def _observation(key: dg.AssetKey, health: Health) -> dg.AssetObservation:
     return dg.AssetObservation(key, description=health.state, metadata={"state": health.state, **health.metadata})
+
+
+def _verdict(finding: Finding) -> str:
+    if finding.verdict.passed:
+        return "passed"
+    return "failed" if finding.verdict.severe else "warned"
+
+
+def _check(finding: Finding) -> str:
+    return f"{_name(finding.asset)}/{finding.check}"
 
 
 def _name(key: dg.AssetKey) -> str:

@@ -39,6 +39,7 @@ def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> No
         *TABLES,
         "liq_events",
         "archive",
+        "liq_live",
         "exchanges/binance",
         "exchanges/bybit",
         "exchanges/okx",

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 import dagster as dg
 import pytest
 import redis
 
 from liq_pipeline import streams
+from liq_pipeline.dagster_defs.checks import freshness
+from liq_pipeline.dagster_defs.checks.freshness import Finding
+from liq_pipeline.dagster_defs.checks.rules import Verdict
 from liq_pipeline.dagster_defs.health import Health, feed_health, look
-from liq_pipeline.dagster_defs.observed import Written, is_news, observed
+from liq_pipeline.dagster_defs.observed import Written, is_new_verdict, is_news, observed
 from liq_pipeline.dagster_defs.resources import Line
+from liq_pipeline.live.health import LIVE_KEY
 from liq_pipeline_tests.dagster_defs.test_wiring import line
 from liq_pipeline_tests.warehouse.making import add, entry
 
@@ -19,6 +24,7 @@ __all__ = ["line"]
 
 NOW = 1_765_368_000_000
 LANDING_ZONE = dg.AssetKey("liq_events")
+LIVE_VIEW = dg.AssetKey("liq_live")
 BINANCE = dg.AssetKey(["exchanges", "binance"])
 
 
@@ -49,35 +55,53 @@ def test_a_state_is_news_when_it_changes_and_every_ten_minutes_while_active() ->
     assert not is_news(gone, Written("gone", 1_000), 900_000)
 
 
-def test_what_redis_holds_becomes_observations_once_and_again_when_it_changes(
+def test_a_verdict_is_written_down_when_it_changes_and_every_hour() -> None:
+    passed = Finding(BINANCE, "alive", Verdict(True, "live"))
+    failed = Finding(BINANCE, "alive", Verdict(False, "gone"))
+    assert is_new_verdict(passed, None, 1_000)
+    assert not is_new_verdict(passed, Written("passed", 1_000), 4_599)
+    assert is_new_verdict(passed, Written("passed", 1_000), 4_600)
+    assert is_new_verdict(failed, Written("passed", 1_000), 1_001)
+    assert not is_new_verdict(failed, Written("failed", 1_000), 1_001)
+    assert is_new_verdict(failed, Written("warned", 1_000), 1_001)
+
+
+def test_what_redis_holds_is_written_down_once_and_again_when_it_changes(
     line: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, redis_url = line
     monkeypatch.setenv("LIQ_EXCHANGES", "binance")
     add(redis_url, [entry(n) for n in range(3)])
-    fields = {"state": "live", "frames": 12, "events": 3, "connected_since": NOW, "updated_at": int(time.time() * 1000)}
+    now = int(time.time() * 1000)
+    fields = {"state": "live", "frames": 12, "events": 3, "last_frame_at": now, "updated_at": now}
     with redis.Redis.from_url(redis_url) as client:
         client.hset(streams.feed_key("binance"), mapping=fields)
         client.set(streams.lease_key("binance"), "somebody")
 
-        events, cursor = _tick(None)
-        assert set(events) == {BINANCE, LANDING_ZONE}
-        feed = {name: value.value for name, value in events[BINANCE].metadata.items()}
-        assert feed == {"state": "live", "collected": True, "frames": 12, "events": 3, "connected_since": NOW / 1000}
-        zone = {name: value.value for name, value in events[LANDING_ZONE].metadata.items()}
+        seen = _tick(None)
+        feed = {name: value.value for name, value in seen.observations[BINANCE].metadata.items()}
+        assert feed == {"state": "live", "collected": True, "frames": 12, "events": 3, "last_frame_at": now / 1000}
+        zone = {name: value.value for name, value in seen.observations[LANDING_ZONE].metadata.items()}
         assert (zone["state"], zone["liq:events:binance entries"], zone["backlog"]) == ("collected", 3, 3)
         assert 0 <= float(zone["lag_seconds"]) < 600
+        assert seen.observations[LIVE_VIEW].description == "never ran"
+        assert seen.verdicts.keys() == {(spec.asset_key, spec.name) for spec in freshness.specs()}
+        assert all(seen.verdicts.values())
 
-        events, cursor = _tick(cursor)
-        assert events == {}
+        seen = _tick(seen.cursor)
+        assert (seen.observations, seen.verdicts) == ({}, {})
 
         client.delete(streams.lease_key("binance"))
         client.hset(streams.feed_key("binance"), "updated_at", NOW)
-        events, cursor = _tick(cursor)
-        assert {key: event.description for key, event in events.items()} == {
+        client.hset(LIVE_KEY, mapping={"state": "live", "watermark": NOW, "active": 2, "updated_at": now})
+        seen = _tick(seen.cursor)
+        assert {key: event.description for key, event in seen.observations.items()} == {
             BINANCE: "gone",
             LANDING_ZONE: "nobody collects binance",
+            LIVE_VIEW: "live",
         }
+        assert seen.observations[LIVE_VIEW].metadata["active"].value == 2
+        assert seen.verdicts == {(LANDING_ZONE, "collected"): False}
 
 
 def test_a_redis_that_is_away_is_a_state_of_the_landing_zone() -> None:
@@ -86,8 +110,18 @@ def test_a_redis_that_is_away_is_a_state_of_the_landing_zone() -> None:
     assert "secret" not in str(found)
 
 
-def _tick(cursor: str | None) -> tuple[dict[dg.AssetKey, dg.AssetObservation], str]:
+class Seen(NamedTuple):
+    observations: dict[dg.AssetKey, dg.AssetObservation]
+    verdicts: dict[tuple[dg.AssetKey, str], bool]
+    cursor: str
+
+
+def _tick(cursor: str | None) -> Seen:
     result = observed(dg.build_sensor_context(cursor=cursor, resources={"line": Line()}))
     assert isinstance(result, dg.SensorResult) and result.cursor is not None
-    observations = [event for event in result.asset_events if isinstance(event, dg.AssetObservation)]
-    return {event.asset_key: event for event in observations}, result.cursor
+    events = result.asset_events
+    return Seen(
+        {event.asset_key: event for event in events if isinstance(event, dg.AssetObservation)},
+        {(one.asset_key, one.check_name): one.passed for one in events if isinstance(one, dg.AssetCheckEvaluation)},
+        result.cursor,
+    )

@@ -14,6 +14,7 @@ from liq_pipeline.settings import FEEDS
 
 LANDING_ZONE: Final = dg.AssetKey("liq_events")
 ARCHIVE: Final = dg.AssetKey("archive")
+LIVE_VIEW: Final = dg.AssetKey("liq_live")
 
 _NAMES: Final = {
     "binance": f"[Binance USD-M futures]({BINANCE_DOCS})",
@@ -75,4 +76,18 @@ archive: Final = dg.AssetSpec(
     owners=list(OWNERS),
     tags={"liq/layer": "landing"},
     partitions_def=daily,
+)
+
+live_view: Final = dg.AssetSpec(
+    LIVE_VIEW,
+    deps=[LANDING_ZONE],
+    description=(
+        "The last hour in Redis, written by live_job: price levels (liq:levels:*), minutes (liq:agg:*) and active "
+        "cascades (liq:cascade:status:*), a projection of liq_events that follows liquidation_cascades' definition "
+        "event by event. Its state is observed when it changes, and every ten minutes; never materialized."
+    ),
+    group_name="detection",
+    kinds={"redis"},
+    owners=list(OWNERS),
+    tags={"liq/layer": "detection"},
 )
