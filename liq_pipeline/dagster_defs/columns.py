@@ -83,6 +83,7 @@ DERIVED: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
 
 _TABLE: Final = re.compile(r"^CREATE TABLE (\w+) \(\n(.*?)^\);", re.MULTILINE | re.DOTALL)
 _COLUMN: Final = re.compile(r"^    ([a-z_]+) +([a-z]+(?:\[\])?)(.*?),?$", re.MULTILINE)
+_ADDED: Final = re.compile(r"^ALTER TABLE (\w+) ADD COLUMN (.*);", re.MULTILINE)
 _KEY: Final = re.compile(r"^    PRIMARY KEY \(([^)]*)\)", re.MULTILINE)
 _COMMENT: Final = re.compile(r"^COMMENT ON (?:TABLE|COLUMN) ([\w.]+) IS '((?:[^']|'')*)';", re.MULTILINE)
 
@@ -101,9 +102,12 @@ def tables() -> Mapping[str, Table]:
     folder = Path(liq_pipeline.__file__).parent.parent / "sql"
     text = "\n".join(path.read_text("utf-8") for path in sorted(folder.glob("*.sql")))
     comments = {name: comment.replace("''", "'") for name, comment in _COMMENT.findall(text)}
+    bodies = dict(_TABLE.findall(text))
+    for name, column in _ADDED.findall(text):
+        bodies[name] += f"    {column}\n"
     return {
         name: Table(name, comments.get(name, ""), dg.TableSchema(columns=_columns(name, body, comments)))
-        for name, body in _TABLE.findall(text)
+        for name, body in bodies.items()
     }
 
 

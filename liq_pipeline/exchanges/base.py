@@ -142,6 +142,9 @@ class Adapter(Protocol):
     def contract_of(self, symbol: str) -> str:
         """The venue's perpetual contract for a canonical symbol: ``BTCUSDT`` is ``BTC-USDT-SWAP`` on OKX."""
 
+    def semantics(self, time: int) -> str:
+        """What the stream published at ``time``, UTC milliseconds, in the words of ``feed_semantics``."""
+
     def wants(self, liquidation: Liquidation, symbols: Sequence[str]) -> bool:
         """Whether a parsed liquidation is this feed's to land: of its market, and among ``symbols`` if there are any.
 

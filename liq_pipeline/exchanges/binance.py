@@ -216,6 +216,9 @@ class BinanceAdapter:
             return f"{pair}_{expiry or 'PERP'}"
         return f"{pair}_{expiry}" if expiry else _BUNDLED.get(symbol, symbol)
 
+    def semantics(self, time: int) -> str:
+        return semantics(self.market, time)
+
     def wants(self, liquidation: Liquidation, symbols: Sequence[str]) -> bool:
         return not symbols or liquidation.symbol in symbols or liquidation.contract in symbols
 

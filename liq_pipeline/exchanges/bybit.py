@@ -205,6 +205,9 @@ class BybitAdapter:
             return f"{symbol[:-4]}PERP"
         return _BUNDLED.get(symbol, symbol)
 
+    def semantics(self, time: int) -> str:
+        return (ALL if time >= ALL.since_ms else V5).feed_semantics
+
     def wants(self, liquidation: Liquidation, symbols: Sequence[str]) -> bool:
         return not symbols or liquidation.symbol in symbols or liquidation.contract in symbols
 

@@ -187,6 +187,9 @@ class OkxAdapter:
         quote = "USD" if self.market is _INVERSE else symbol[-4:]
         return f"{symbol.removesuffix(quote)}-{quote}-SWAP"
 
+    def semantics(self, time: int) -> str:
+        return ORDERS.feed_semantics
+
     def wants(self, liquidation: Liquidation, symbols: Sequence[str]) -> bool:
         if liquidation.market is not self.market:
             return False
