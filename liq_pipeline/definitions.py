@@ -11,7 +11,7 @@ import dagster as dg
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
-from liq_pipeline.dagster_defs import alerts, archive, jobs, observed, schedules, sensors  # noqa: E402
+from liq_pipeline.dagster_defs import alerts, archive, incidents, jobs, observed, schedules, sensors  # noqa: E402
 from liq_pipeline.dagster_defs.assets import detection, landing, rollups, sources  # noqa: E402
 from liq_pipeline.dagster_defs.checks import checks  # noqa: E402
 from liq_pipeline.dagster_defs.resources import Line  # noqa: E402
@@ -41,8 +41,8 @@ defs = dg.Definitions(
         sensors.unhealed_gaps,
         archive.archive_files,
         observed.observed,
-        alerts.failed_checks,
-        alerts.failed_runs,
+        incidents.incidents,
+        alerts.alerts,
     ],
     resources={"line": Line()},
     # A process a step costs 3 seconds a run and buys nothing: the steps of a day depend on each other anyway.

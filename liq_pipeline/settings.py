@@ -24,6 +24,8 @@ FEEDS: Final = (*EXCHANGES, *(f"{exchange}:inverse" for exchange in EXCHANGES))
 # USD are counted in millionths and in 64 bits.
 _MAX_USD: Final = Decimal(10**12)
 _SECRETS: Final = ("database_url", "redis_url", "alert_urls")
+# Mail addresses in an Apprise URL are separated by commas, too.
+_BETWEEN_URLS: Final = re.compile(r"[,\s]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _URL_VARIABLE: Final = re.compile(r"LIQ_(WS|REST)_URL_(.*)")
 
 
@@ -64,6 +66,16 @@ class Settings(BaseModel):
     archive_dir: Path | None = None
     """A folder of archive files, laid out as ``archive.layout`` says; its days are imported by themselves."""
     alert_urls: tuple[SecretStr, ...] = ()
+    """Apprise URLs, separated by commas or blanks; a comma inside one belongs to it."""
+    alert_severity: Literal["warn", "error"] = "warn"
+    """The lowest severity of an incident that is sent; what is below is still in `liq status` and the UI."""
+    alert_settle_seconds: int = Field(default=600, ge=0, le=86_400)
+    """How long something has to stay well before it counts as healed; what breaks again until then says nothing new.
+    By default two refreshes of today, whose checks could flap from one to the next."""
+    alert_group_seconds: int = Field(default=60, ge=0, le=3600)
+    """A channel is sent at most one message in that time: what happens in between is one message."""
+    alert_down_seconds: int = Field(default=120, ge=15, le=86_400)
+    """For how long nobody may hold the lease of a feed, or of the live view, before that is an incident."""
     ui_url: str = "http://127.0.0.1:3000"
     """Where people reach the Dagster UI: the start of the links in alerts. ``liq up`` sets it to its own."""
     price_distance: float = Field(default=0.2, gt=0, allow_inf_nan=False)
@@ -121,7 +133,14 @@ class Settings(BaseModel):
     @field_validator("alert_urls", mode="before")
     @classmethod
     def _alert_list(cls, value: object) -> object:
-        return tuple(_items(value)) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return tuple(dict.fromkeys(url for url in _BETWEEN_URLS.split(value.strip(", \n\t")) if url))
+
+    @field_validator("alert_severity", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
 
     @field_validator("alert_cascade_usd", "alert_cascade_risk", mode="before")
     @classmethod

@@ -28,6 +28,7 @@ ALLOWED = {
     "plots": {"plots"},
     "simulate": MIDDLE,
     "live": MIDDLE | {"live"},
+    "alerting": MIDDLE | {"alerting"},
     "replay": MIDDLE | {"replay"},
     "healing": MIDDLE | {"healing"},
     "embedded": MIDDLE | {"embedded"},

@@ -182,3 +182,17 @@ def test_a_secret_file_that_cannot_be_used_is_named_without_its_content(tmp_path
     with pytest.raises(SettingsError, match=r"LIQ_DATABASE_URL=\(hidden\)") as raised:
         load_settings({"LIQ_DATABASE_URL_FILE": str(wrong)}, env_file=None)
     assert "s3cr3t" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "urls"),
+    [
+        ("json://a, slack://b/c", ["json://a", "slack://b/c"]),
+        ("mailto://h?to=a@x.org,b@x.org,tgram://t/1", ["mailto://h?to=a@x.org,b@x.org", "tgram://t/1"]),
+        (" json://a\n  json://b , json://a", ["json://a", "json://b"]),
+        ("nonsense", ["nonsense"]),
+    ],
+)
+def test_a_comma_in_an_alert_url_separates_nothing(text: str, urls: list[str]) -> None:
+    found = load_settings({"LIQ_ALERT_URLS": text}, None).alert_urls
+    assert [url.get_secret_value() for url in found] == urls

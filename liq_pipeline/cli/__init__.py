@@ -21,6 +21,7 @@ _COMMANDS = {
     "reparse": ("reparse", "Read what was landed again with today's parsers."),
     "materialize": ("materialize", "Materialize the daily assets for a range of days."),
     "migrate": ("migrate", "Bring the schema up to date, or move the database to TimescaleDB."),
+    "alert": ("alert", "Send a test message to the channels of LIQ_ALERT_URLS."),
     "status": ("status", "Show servers, feeds, backlog and stale days; exit 1 if something is wrong."),
     "simulate": ("simulate", "Write frames in the venues' wire formats, and the ledger of what they mean."),
 }

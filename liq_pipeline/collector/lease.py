@@ -71,9 +71,15 @@ class Lease:
 
 def held(redis_url: str, feeds: Sequence[str]) -> bool:
     """Whether every one of ``feeds`` has a running collector; raises ServerError if Redis cannot say."""
+    return not missing(redis_url, feeds)
+
+
+def missing(redis_url: str, feeds: Sequence[str]) -> list[str]:
+    """Those of ``feeds`` whose lease nobody holds; raises ServerError if Redis cannot say."""
     once = Retry(NoBackoff(), 0)
     with SyncRedis.from_url(redis_url, socket_timeout=3, socket_connect_timeout=3, retry=once) as redis:
         try:
-            return bool(redis.exists(*(streams.lease_key(feed) for feed in feeds)) == len(feeds))
+            holders = redis.mget([streams.lease_key(feed) for feed in feeds])
+            return [feed for feed, holder in zip(feeds, holders, strict=True) if holder is None]
         except (RedisError, OSError) as error:
             raise ServerError(f"Redis cannot say whether a collector runs: {error}; is LIQ_REDIS_URL right?") from None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster._core.events import JobFailureData, RunFailureReason
 
 _REASON = "Its process was gone when liq started again."
 
@@ -23,7 +24,9 @@ def end_interrupted_runs(instance: DagsterInstance) -> int:
         if run.status is DagsterRunStatus.CANCELING:
             instance.report_run_canceled(run, _REASON)
         else:
-            instance.report_run_failed(run, _REASON)
+            # What tells it, like the run that a stopping ``liq up`` ends itself, from one that failed by its own doing.
+            interrupted = JobFailureData(error=None, failure_reason=RunFailureReason.UNEXPECTED_TERMINATION)
+            instance.report_run_failed(run, _REASON, interrupted)
     return len(runs)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Final, Literal
 
 from psycopg.rows import class_row
@@ -32,8 +33,8 @@ WHERE id = %(id)s"""
 _HEAL: Final = """
 UPDATE incidents SET seen_at = %(at)s, healed_at = coalesce(healed_at, %(at)s), text = %(text)s WHERE id = %(id)s"""
 _NOTICE: Final = """
-INSERT INTO alert_messages (key, kind, severity, subject, text, links, day)
-VALUES (%(key)s, 'notice', 'INFO', %(subject)s, %(text)s, %(links)s, %(day)s)
+INSERT INTO alert_messages (at, key, kind, severity, subject, text, links, day)
+VALUES (%(at)s, %(key)s, 'notice', 'INFO', %(subject)s, %(text)s, %(links)s, %(day)s)
 ON CONFLICT (key) WHERE kind = 'notice' DO NOTHING"""
 # One that grew worse than it was told is told again.
 _TELL: Final = """
@@ -53,9 +54,34 @@ WITH due AS (
 )
 INSERT INTO alert_messages (at, key, kind, severity, subject, text, links, day)
 SELECT %(now)s, key, 'healed', severity, subject, text, links, day FROM due WHERE told IS NOT NULL ORDER BY id"""
+# By what is missing in the outbox and not by a place: rows of two writers become visible in any order.
+_CASCADES: Final = """
+SELECT id, at, symbol, kind, level, cascade_start, cascade_end, event_count, total_value_usd, risk, exchanges
+FROM cascade_alerts
+WHERE at > %s
+    AND NOT EXISTS (SELECT FROM alert_messages WHERE kind = 'notice' AND key = 'cascade:' || cascade_alerts.id)
+ORDER BY id LIMIT %s"""
+_KEYS: Final = "SELECT key FROM incidents WHERE NOT settled"
 _STANDING: Final = """
 SELECT key, opened_at, severity, subject, text, links, day FROM incidents
 WHERE NOT settled AND healed_at IS NULL ORDER BY severity, opened_at, key"""
+
+
+@dataclass(frozen=True)
+class CascadeAlert:
+    """A row of ``cascade_alerts``."""
+
+    id: int
+    at: datetime
+    symbol: str
+    kind: str
+    level: Decimal
+    cascade_start: datetime
+    cascade_end: datetime
+    event_count: int
+    total_value_usd: Decimal
+    risk: Decimal
+    exchanges: list[str]
 
 
 @dataclass(frozen=True)
@@ -99,19 +125,36 @@ def heal_incident(connection: Connection, key: str, at: datetime, text: str) -> 
 
 
 def notice(
-    connection: Connection, key: str, subject: str, text: str, links: Sequence[str] = (), day: date | None = None
+    connection: Connection,
+    key: str,
+    at: datetime,
+    subject: str,
+    text: str,
+    links: Sequence[str] = (),
+    day: date | None = None,
 ) -> None:
     """Say something that nobody has to mend, once per ``key``."""
-    values = {"key": key, "subject": subject, "text": text, "links": list(links), "day": day}
+    values = {"key": key, "at": at, "subject": subject, "text": text, "links": list(links), "day": day}
     connection.execute(_NOTICE, values)
 
 
-def tell(connection: Connection, now: datetime, lowest: Severity, settle_seconds: int) -> None:
-    """Write to the outbox what is due: what has broken, of at least ``lowest`` severity, and what healed for good."""
-    severities = ["WARN", "ERROR"] if lowest == "WARN" else ["ERROR"]
+def untold_cascades(connection: Connection, since: datetime, limit: int = 100) -> list[CascadeAlert]:
+    """Cascades that reached a level since then and are in no notice ``cascade:<id>`` yet, the oldest first."""
+    with connection.cursor(row_factory=class_row(CascadeAlert)) as cursor:
+        return cursor.execute(_CASCADES, (since, limit)).fetchall()
+
+
+def tell(connection: Connection, now: datetime, warnings: bool, settle_seconds: int) -> None:
+    """Write to the outbox what is due: what has broken, ``warnings`` or errors alone, and what healed for good."""
+    severities = ["WARN", "ERROR"] if warnings else ["ERROR"]
     values = {"now": now, "severities": severities, "settle_seconds": settle_seconds}
     connection.execute(_TELL, values)
     connection.execute(_SETTLE, values)
+
+
+def unsettled(connection: Connection) -> set[str]:
+    """The keys of what stands, and of what healed so lately that it may break again."""
+    return {key for (key,) in connection.execute(_KEYS).fetchall()}
 
 
 def standing(connection: Connection) -> list[Incident]:

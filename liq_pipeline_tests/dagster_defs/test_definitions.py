@@ -67,8 +67,8 @@ def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> No
         "unhealed_gaps",
         "archive_files",
         "observed",
-        "failed_checks",
-        "failed_runs",
+        "incidents",
+        "alerts",
     }
     assert {f"{key.asset_key.to_user_string()}/{key.name}" for key in graph.asset_check_keys} == {
         "liquidations_raw/no_duplicates",

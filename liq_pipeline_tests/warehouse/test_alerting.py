@@ -43,7 +43,7 @@ def _broken(seconds: float, severity: Severity = "ERROR", key: str = "check:tabl
 def _told(connection: Connection, seconds: float, lowest: Severity = "WARN") -> list[tuple[str, str, str]]:
     """Kind, severity and text of what is told then, and was not before."""
     (before,) = connection.execute("SELECT coalesce(max(id), 0) FROM alert_messages").fetchall()
-    tell(connection, _at(seconds), lowest, SETTLE)
+    tell(connection, _at(seconds), lowest == "WARN", SETTLE)
     after = "SELECT kind, severity, text FROM alert_messages WHERE id > %s ORDER BY id"
     return [tuple(row) for row in connection.execute(after, before).fetchall()]
 
@@ -119,8 +119,10 @@ def test_what_grows_worse_is_told_again_and_what_is_below_the_limit_is_not(
 
 def test_a_notice_is_said_once_for_its_key_and_needs_no_healing(connection: Connection) -> None:
     for _ in range(2):
-        notice(connection, "cascade:7", "cascade on BTCUSDT", "12,000,000 USD", ["/assets/x"], date(2025, 12, 10))
-    notice(connection, "cascade:8", "cascade on ETHUSDT", "11,000,000 USD")
+        notice(
+            connection, "cascade:7", START, "cascade on BTCUSDT", "12,000,000 USD", ["/assets/x"], date(2025, 12, 10)
+        )
+    notice(connection, "cascade:8", START, "cascade on ETHUSDT", "11,000,000 USD")
     rows = connection.execute("SELECT key, kind, severity, links FROM alert_messages ORDER BY id").fetchall()
     assert rows == [("cascade:7", "notice", "INFO", ["/assets/x"]), ("cascade:8", "notice", "INFO", [])]
     assert standing(connection) == []
@@ -142,7 +144,7 @@ def test_retention_takes_what_was_said_what_healed_and_what_can_never_heal(
     for number, key in enumerate(("healed", "of a day", "stands")):
         day = START.date() if key == "of a day" else None
         open_incident(connection, Incident(key, _at(number), "ERROR", key, key, day=day))
-    tell(connection, _at(5), "WARN", SETTLE)
+    tell(connection, _at(5), True, SETTLE)
     heal_incident(connection, "healed", _at(6), "well")
     settings = Settings(retention_days=7, rollup_retention_days=30)
     dropping.drop(alerting_url, settings, START.date() + timedelta(days=30))
