@@ -16,6 +16,8 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 from liq_pipeline.alerting.delivery import configured
 from liq_pipeline.collector import lease
 from liq_pipeline.dagster_defs import event_log, upkeep
+from liq_pipeline.dagster_defs.assets.sources import LANDING_ZONE
+from liq_pipeline.dagster_defs.checks.freshness import COLLECTED
 from liq_pipeline.dagster_defs.event_log import CheckSeen, Happening, RunEnded
 from liq_pipeline.dagster_defs.incident_text import at, cascade_told, check_failed, check_key, healed_keys, run_failed
 from liq_pipeline.dagster_defs.jobs import daily_tables
@@ -30,6 +32,8 @@ from liq_pipeline.warehouse.connection import Connection, connect
 _RECORDS_A_TICK: Final = 300
 _REPEATED: Final = timedelta(minutes=15)
 """How long the repetition of an interrupted run may take before the interruption is told after all."""
+_SAME_AS_COLLECTOR: Final = (LANDING_ZONE.to_user_string(), COLLECTED)
+"""This check and the incident of the collector look at the same leases, and that one knows why its runs fail."""
 _CASCADES_SINCE: Final = timedelta(days=1)
 
 State = dict[str, Any]
@@ -70,6 +74,8 @@ def _take_in(connection: Connection, found: Iterable[Happening], now: float) -> 
     standing = alerting.unsettled(connection)
     for item in found:
         if isinstance(item, CheckSeen):
+            if (item.asset, item.check) == _SAME_AS_COLLECTOR:
+                continue
             if not item.passed:
                 alerting.open_incident(connection, check_failed(item))
                 standing.add(check_key(item))

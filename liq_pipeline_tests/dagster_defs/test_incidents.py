@@ -285,6 +285,19 @@ def test_a_lease_that_nobody_holds_is_the_same_incident(watch: Watch) -> None:
     assert "nobody holds the lease of binance" in text
 
 
+def test_the_check_of_the_same_leases_is_no_incident_of_its_own(watch: Watch) -> None:
+    for asset, check in (("liq_events", "collected"), ("exchanges/binance", "alive")):
+        key = dg.AssetKey(asset.split("/"))
+        evaluation = dg.AssetCheckEvaluation(asset_key=key, check_name=check, passed=False, metadata={})
+        watch.instance.report_runless_asset_event(evaluation)
+    assert watch.look() == [("check:exchanges/binance/alive/", "broke", "ERROR")]
+    ((subject, links),) = query(watch.database_url, "SELECT subject, links FROM incidents")
+    assert (subject, links) == (
+        "exchanges/binance/alive",
+        ["/assets/exchanges/binance?view=checks&checkDetail=alive"],
+    )
+
+
 def test_a_redis_that_is_away_is_why_nobody_is_known_to_collect(watch: Watch) -> None:
     watch.redis_url = "redis://127.0.0.1:1/1"
     for seconds in range(10, 200, 50):
