@@ -27,7 +27,7 @@ defs = dg.Definitions(
         *rollups.rollups,
     ],
     asset_checks=checks,
-    jobs=[jobs.daily_tables, jobs.collector_job, jobs.heal_job, jobs.prune_job, jobs.retention_job],
+    jobs=[jobs.daily_tables, jobs.collector_job, jobs.live_job, jobs.heal_job, jobs.prune_job, jobs.retention_job],
     schedules=[
         schedules.refresh_today,
         schedules.close_yesterday,
@@ -37,6 +37,7 @@ defs = dg.Definitions(
     ],
     sensors=[
         sensors.collector_sensor,
+        sensors.live_sensor,
         sensors.stale_days,
         sensors.unhealed_gaps,
         archive.archive_files,

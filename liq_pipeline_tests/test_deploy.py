@@ -20,8 +20,8 @@ from liq_pipeline.warehouse.migrate import migrate
 DEPLOY = repository() / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-ONCE = {"schema", "one-collector"}
-PIPELINE = {"schema", "code-server", "webserver", "daemon", "one-collector", "collector"}
+ONCE = {"schema", "one-collector", "one-live"}
+PIPELINE = {"schema", "code-server", "webserver", "daemon", "one-collector", "one-live", "collector", "live"}
 ENVIRONMENT = Path(sys.executable).parent
 
 
@@ -64,6 +64,11 @@ def test_every_volume_network_and_secret_that_is_used_is_declared_and_the_other_
 def test_the_collector_has_no_way_to_the_database() -> None:
     assert SERVICES["collector"]["secrets"] == ["redis_url"]
     assert set(SERVICES["collector"]["environment"]) == {"LIQ_REDIS_URL_FILE"}
+
+
+def test_the_live_view_has_no_way_out_and_the_collector_leaves_it_to_its_service() -> None:
+    assert SERVICES["live"]["networks"] == ["data"]
+    assert "--no-live" in SERVICES["collector"]["command"]
 
 
 def test_no_secret_is_in_an_environment_variable() -> None:

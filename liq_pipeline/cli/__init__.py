@@ -14,6 +14,7 @@ _COMMANDS = {
     "test": ("test", "Run the whole test suite with its own servers."),
     "env": ("env", "Print the environment for other tools, such as `dagster dev`."),
     "collect": ("collect", "Collect liquidations in the foreground."),
+    "live": ("live", "Show the last hour in Redis as it happens, and record final cascades."),
     "import": ("import_", "Land an archive file in liquidations_raw."),
     "archive": ("archive", "Show the archive of LIQ_ARCHIVE_DIR, and addresses to download more."),
     "replay": ("replay", "Push recordings through the parsers into the Redis streams, at any speed."),

@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import re
-import signal
 import sys
-import time
-from collections.abc import Sequence
-from contextlib import ExitStack
-from typing import Final
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, nullcontext
 
 import click
 from rich.console import Console
-from rich.live import Live
-from rich.logging import RichHandler
 from rich.text import Text
 
 from liq_pipeline import exchanges
+from liq_pipeline.cli.beside import live_beside
+from liq_pipeline.cli.foreground import Display, Duration, Shown, console_with_warnings, stopped_by_signals, until
 from liq_pipeline.collector.run import CollectReport, FeedStatus, collect
 from liq_pipeline.embedded import servers
 from liq_pipeline.embedded.demo import refuse_real_venues
 from liq_pipeline.settings import Settings, load_settings
-
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_SPARSE_SECONDS: Final = 60.0
-
-
-class Duration(click.ParamType[float]):
-    """``90s``, ``5m``, ``1h``, ``2d``; in seconds."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", str(value))
-        if found is None or float(found[1]) == 0:
-            self.fail(f"{value!r} is no duration; write 90s, 5m, 1h or 2d", param, ctx)
-        return float(found[1]) * _UNITS[found[2]]
 
 
 @click.command(
@@ -45,6 +25,7 @@ class Duration(click.ParamType[float]):
 Examples:
   liq collect                              every configured exchange, until Ctrl-C
   liq collect --exchanges binance,okx --for 5m
+  liq collect --no-live                    where `liq live` runs by itself
   LIQ_SYMBOLS=BTCUSDT liq collect          one symbol
 
 \b
@@ -56,13 +37,16 @@ Exit codes:
 )
 @click.option("--exchanges", "names", metavar="A,B", help="Feeds to collect; default LIQ_EXCHANGES.")
 @click.option("--for", "seconds", type=Duration(), metavar="TIME", help="Stop after 90s, 5m, 1h, …; default never.")
-def command(names: str | None, seconds: float | None) -> None:
+@click.option("--live/--no-live", default=True, help="Keep the live view beside it, as `liq live`; default yes.")
+def command(names: str | None, seconds: float | None, live: bool) -> None:
     """Collect liquidations in the foreground.
 
     Connects to the exchanges and lands every liquidation in the Redis streams liq:events:<exchange>; Dagster or
     `liq materialize` bring them into the tables. Connections are kept for ever and renewed without a gap. Frames
     that are not understood go to liq:rejected and never stop a feed. If Redis goes away, events are buffered and
     written when it is back.
+
+    Beside it runs the live view, which shows the last hour in Redis: see `liq live --help`.
 
     `liq up` runs this already. Two collectors at once do no harm: an event that arrives twice counts once.
 
@@ -76,11 +60,9 @@ def command(names: str | None, seconds: float | None) -> None:
         exchanges.adapter(feed)
     refuse_real_venues(settings, feeds or settings.exchanges)
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else servers.locate(settings).redis_url
-    console = Console()
-    logging.basicConfig(
-        level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=console, show_path=False)]
-    )
-    report = asyncio.run(_collect(settings, feeds or settings.exchanges, redis_url, seconds, console))
+    console = console_with_warnings()
+    with live_beside(console.print) if live else nullcontext() as look_after:
+        report = asyncio.run(_collect(settings, feeds or settings.exchanges, redis_url, seconds, console, look_after))
     for status in report.feeds:
         console.print(_line(status, None), highlight=False)
     if report.unwritten:
@@ -89,46 +71,25 @@ def command(names: str | None, seconds: float | None) -> None:
 
 
 async def _collect(
-    settings: Settings, feeds: Sequence[str], redis_url: str, seconds: float | None, console: Console
+    settings: Settings,
+    feeds: Sequence[str],
+    redis_url: str,
+    seconds: float | None,
+    console: Console,
+    look_after: Callable[[], None] | None,
 ) -> CollectReport:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def end(number: int) -> None:
-        # The second signal is not ours any more: it ends a stop that takes too long.
-        loop.remove_signal_handler(number)
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, end, number)
-    until_ms = None if seconds is None else int((time.time() + seconds) * 1000)
     with ExitStack() as stack:
-        display = _Display(console, stack)
-        return await collect(settings, feeds, redis_url=redis_url, until_ms=until_ms, stop=stop, watch=display.show)
+        display = Display(console, stack)
 
+        def watch(statuses: Sequence[FeedStatus]) -> None:
+            elapsed = display.elapsed
+            display.show([Shown(status.feed, status.state, _line(status, elapsed)) for status in statuses])
+            if look_after is not None:
+                look_after()
 
-class _Display:
-    """One line a feed: refreshed in place on a terminal, otherwise printed when it changes and once a minute."""
-
-    def __init__(self, console: Console, stack: ExitStack) -> None:
-        self._console = console
-        self._live = stack.enter_context(Live(console=console, transient=True)) if console.is_terminal else None
-        self._since = self._printed = time.monotonic()
-        self._states: dict[str, str] = {}
-
-    def show(self, statuses: Sequence[FeedStatus]) -> None:
-        now = time.monotonic()
-        elapsed = max(now - self._since, 1.0)
-        if self._live is not None:
-            self._live.update(Text("\n").join(_line(status, elapsed) for status in statuses))
-            return
-        due = now - self._printed >= _SPARSE_SECONDS
-        for status in statuses:
-            if due or self._states.get(status.feed) != status.state:
-                self._console.print(_line(status, elapsed), highlight=False, soft_wrap=True)
-                self._states[status.feed] = status.state
-        if due:
-            self._printed = now
+        return await collect(
+            settings, feeds, redis_url=redis_url, until_ms=until(seconds), stop=stopped_by_signals(), watch=watch
+        )
 
 
 def _line(status: FeedStatus, elapsed: float | None) -> Text:

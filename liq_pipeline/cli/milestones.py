@@ -10,6 +10,7 @@ import redis
 from psycopg import sql
 
 from liq_pipeline import streams
+from liq_pipeline.live.standing import standing
 
 _TABLES = (
     "liquidations_raw",
@@ -31,6 +32,7 @@ class Milestones:
         self._announce = announce
         self._tables = list(_TABLES)
         self._feeds: set[str] = set()
+        self._shows = False
 
     def look(self) -> None:
         """Announce what is new since the last look."""
@@ -48,6 +50,10 @@ class Milestones:
                 if events:
                     self._feeds.add(feed)
                     self._announce(f"{feed}: {events} liquidations landed")
+            view = standing(client)
+            if not self._shows and view.runs and view.watermark is not None:
+                self._shows = True
+                self._announce("live view: the last hour is in Redis")
 
     def _look_at_tables(self) -> None:
         with psycopg.connect(self._database_url, connect_timeout=2) as connection:

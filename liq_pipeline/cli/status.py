@@ -104,7 +104,23 @@ def _short(at: str | None) -> str:
     return f"{datetime.fromisoformat(at):%m-%d %H:%M}" if at else "-"
 
 
-_SHORT: Final[dict[str, Callable[[Rows], Rows]]] = {"storage": _storage, "policies": _policies}
+def _live(rows: Rows) -> Rows:
+    """As much as fits a terminal."""
+    return [
+        {
+            "state": row["state"],
+            "watermark": _short(row["watermark"]),
+            "behind s": row["behind_seconds"],
+            "lag ms": row["lag_ms"],
+            "events/s": row["events_per_second"],
+            "in memory": row["events_in_memory"],
+            "cascades": row["active_cascades"],
+        }
+        for row in rows
+    ]
+
+
+_SHORT: Final[dict[str, Callable[[Rows], Rows]]] = {"live": _live, "storage": _storage, "policies": _policies}
 
 
 def _show(status: dict[str, Any]) -> None:
@@ -113,6 +129,7 @@ def _show(status: dict[str, Any]) -> None:
     feeds = [{title: feed[name] for name, title in _FEED_COLUMNS.items()} for feed in status["feeds"]]
     console.print(_table("Feeds", feeds))
     for title, key in (
+        ("Live view", "live"),
         ("Streams in Redis", "streams"),
         ("Rejected in the last day", "rejected"),
         ("Last materializations", "tables"),

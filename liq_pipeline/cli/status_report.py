@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -18,14 +18,16 @@ from liq_pipeline.cli.dagster_home import has_storage
 from liq_pipeline.cli.dagster_instance import dagster_instance
 from liq_pipeline.embedded.servers import Servers
 from liq_pipeline.errors import LiqError
+from liq_pipeline.live.standing import Standing, standing
 from liq_pipeline.settings import Settings
 from liq_pipeline.warehouse import migrate, reads, roles, storage
 from liq_pipeline.warehouse.backlog import open_redis
 from liq_pipeline.warehouse.connection import READER, connect
 from liq_pipeline.warehouse.day_state import read_states, stale
-from liq_pipeline.warehouse.landing_zone import stream_states
+from liq_pipeline.warehouse.landing_zone import StreamState, stream_states
 
 _HOUR_MS: Final = 3_600_000
+_ARRIVING_MS: Final = 60_000
 _LATE: Final = timedelta(minutes=15)
 """Three refreshes of today missed."""
 
@@ -38,6 +40,7 @@ class Status:
 
     servers: dict[str, str] = field(default_factory=dict)
     feeds: Rows = field(default_factory=list)
+    live: Rows = field(default_factory=list)
     streams: Rows = field(default_factory=list)
     rejected: Rows = field(default_factory=list)
     tables: Rows = field(default_factory=list)
@@ -119,6 +122,8 @@ def _redis(status: Status, settings: Settings, servers: Servers) -> None:
                 status.problems.append(f"nobody collects {feed}: start `liq up`, or `liq collect --exchanges {feed}`")
             elif row["state"] != "live" and (row["state"] != "connecting" or row["error"]):
                 status.problems.append(f"feed {feed} is {row['state']}: {row['error'] or 'no reason recorded'}")
+        states = stream_states(client)
+        status.live.append(_live_view(status, standing(client), states, now))
         status.streams += [
             {
                 "stream": state.key,
@@ -126,8 +131,29 @@ def _redis(status: Status, settings: Settings, servers: Servers) -> None:
                 "uncommitted": state.uncommitted,
                 "oldest": datetime.fromtimestamp(state.first_ms / 1000, UTC).isoformat(timespec="seconds"),
             }
-            for state in stream_states(client)
+            for state in states
         ]
+
+
+def _live_view(status: Status, view: Standing, states: Sequence[StreamState], now: int) -> dict[str, Any]:
+    arriving = any(now - state.last_ms < _ARRIVING_MS for state in states if state.key != streams.REJECTED)
+    if arriving and not view.runs:
+        status.problems.append("no live view runs though events arrive: start `liq up`, or `liq live`")
+    if view.runs and view.database:
+        status.problems.append(f"{view.unrecorded} records of the live view wait for the database: {view.database}")
+    if view.runs and view.redis:
+        status.problems.append(f"Redis does not take what the live view shows: {view.redis}")
+    at = None if view.watermark is None else datetime.fromtimestamp(view.watermark / 1000, UTC)
+    return {
+        "state": view.state,
+        "watermark": at and at.isoformat(timespec="seconds"),
+        "behind_seconds": None if view.watermark is None else round((now - view.watermark) / 1000, 1),
+        "lag_ms": view.lag_ms,
+        "events_per_second": view.rate,
+        "events_in_memory": view.memory,
+        "active_cascades": view.active,
+        "unrecorded": view.unrecorded,
+    }
 
 
 def _feed(client: redis.Redis, feed: str, now: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from liq_pipeline.dagster_defs.checks import freshness
 from liq_pipeline.dagster_defs.collecting import collect_shift
 from liq_pipeline.dagster_defs.dropping import drop_beyond_retention
 from liq_pipeline.dagster_defs.healing import heal_feeds
+from liq_pipeline.dagster_defs.live_view import live_shift
 from liq_pipeline.dagster_defs.pruning import prune_collector_runs
 from liq_pipeline.dagster_defs.shifts import MAX_RUNTIME_SECONDS
 
@@ -41,6 +42,17 @@ daily_tables: Final = dg.define_asset_job(
 )
 def collector_job() -> None:
     collect_shift()
+
+
+@dg.job(
+    description=(
+        "One shift of the live view: reads the event streams and shows the last hour in Redis (liq:levels:*, "
+        "liq:agg:*, liq:cascade:status:*). Asked for by live_sensor; terminate a run to start it afresh."
+    ),
+    tags={"liq/kind": "live", PRIORITY: "90", MAX_RUNTIME: str(MAX_RUNTIME_SECONDS)},
+)
+def live_job() -> None:
+    live_shift()
 
 
 @dg.job(

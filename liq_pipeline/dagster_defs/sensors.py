@@ -12,14 +12,14 @@ import msgspec
 from liq_pipeline import exchanges
 from liq_pipeline.collector import lease
 from liq_pipeline.dagster_defs.heal_requests import Asked, heal_due
-from liq_pipeline.dagster_defs.jobs import DAY_SECONDS, collector_job, daily_tables, heal_job
+from liq_pipeline.dagster_defs.jobs import DAY_SECONDS, collector_job, daily_tables, heal_job, live_job
 from liq_pipeline.dagster_defs.partitions import day_of
 from liq_pipeline.dagster_defs.requests import DayRequest, shift_requests, stale_requests, young_day
 from liq_pipeline.dagster_defs.resources import Line
 from liq_pipeline.dagster_defs.shifts import Shift
 from liq_pipeline.healing.gaps import Gap, unhealed
 from liq_pipeline.settings import Settings
-from liq_pipeline.streams import REJECTED
+from liq_pipeline.streams import LIVE, REJECTED
 from liq_pipeline.warehouse.backlog import open_redis
 from liq_pipeline.warehouse.connection import READER, connect
 from liq_pipeline.warehouse.day_state import read_states, stale
@@ -75,6 +75,16 @@ collector_sensor: Final = _shifts(
     lambda settings: settings.exchanges,
     "Keeps the feeds collected: asks for the next shift a minute before it begins, and for the rest of the present "
     "one when the lease in Redis says that nobody collects.",
+)
+
+
+live_sensor: Final = _shifts(
+    "live",
+    live_job,
+    "live_shift",
+    lambda settings: (LIVE,),
+    "Keeps the live view: asks for the next shift a minute before it begins, and for the rest of the present one when "
+    "the lease in Redis says that no view runs.",
 )
 
 

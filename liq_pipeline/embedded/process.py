@@ -49,7 +49,7 @@ def spawn(
             user=account.uid if account and account.lent else None,
             group=account.gid if account and account.lent else None,
             extra_groups=[] if account and account.lent else None,
-            preexec_fn=_with_parent(end_with) if end_with and sys.platform == "linux" else None,
+            preexec_fn=with_parent(end_with) if end_with else None,
         )
 
 
@@ -58,7 +58,10 @@ def open_log(path: Path) -> IO[bytes]:
     return path.open("ab")
 
 
-def _with_parent(end_with: signal.Signals) -> Callable[[], None]:
+def with_parent(end_with: signal.Signals = signal.SIGTERM) -> Callable[[], None] | None:
+    """What a child does first so that Linux sends it this when the thread that starts it ends; None elsewhere."""
+    if sys.platform != "linux":
+        return None
     parent = os.getpid()
     # Loaded before the fork: the child may only make the call. It is made after the change of user, which resets it.
     prctl = ctypes.CDLL(None, use_errno=True).prctl

@@ -20,10 +20,8 @@ from liq_pipeline.live.health import LiveReport
 from liq_pipeline.live.records import Levels, Recorder
 from liq_pipeline.live.session import Session
 from liq_pipeline.settings import Settings
+from liq_pipeline.streams import LIVE
 from liq_pipeline.warehouse.live_record import LiveRecord, levels
-
-LEASE: Final = "live"
-"""What the live view holds the lease of; see ``collector.lease``."""
 
 _log = logging.getLogger(__name__)
 _TIMEOUT_SECONDS: Final = 15.0
@@ -74,7 +72,7 @@ async def follow(
     session = Session(settings, recorder, watched)
     connection = await _first(address)
     redis = Redis.from_url(redis_url, socket_timeout=3, socket_connect_timeout=3, retry=Retry(NoBackoff(), 0))
-    lease = Lease(redis, [LEASE], timing)
+    lease = Lease(redis, [LIVE], timing)
     tasks = [
         asyncio.create_task(_keep_following(session, address, connection, timing), name="live"),
         asyncio.create_task(_report(session, timing, watch), name="records"),

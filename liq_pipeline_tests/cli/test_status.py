@@ -48,7 +48,10 @@ def test_it_counts_what_waits_and_says_that_nobody_collects(
         ("liq:events:binance", 3, 3)
     ]
     assert status.servers["tables"].startswith("plain PostgreSQL")
-    assert [problem.split(":")[0] for problem in status.problems] == ["nobody collects binance"]
+    assert [problem.split(":")[0] for problem in status.problems] == [
+        "nobody collects binance",
+        "no live view runs though events arrive",
+    ]
     assert {row["day"] for row in status.tables} == {None}
 
 
@@ -62,6 +65,21 @@ def test_a_feed_that_connects_is_wrong_only_once_something_kept_it_from_it(
         client.hset(streams.feed_key("binance"), mapping={"state": "connecting", "error": error})
     problems = gather(_settings(dagster_home), Servers(database_url, redis_url)).problems
     assert any(error in problem for problem in problems if "binance is connecting" in problem) == wrong
+
+
+def test_it_shows_what_the_live_view_says_of_itself_and_what_keeps_it_from_its_work(
+    database_url: str, redis_url: str, dagster_home: str
+) -> None:
+    now = time.time_ns() // 1_000_000
+    said = {"state": "live", "watermark": now - 10_000, "lag_ms": 3, "memory": 7}
+    with redis.Redis.from_url(redis_url) as client:
+        client.set(streams.lease_key(streams.LIVE), "somebody")
+        client.hset("liq:live", mapping={**said, "unrecorded": 5, "database": "is away"})  # type: ignore[arg-type]
+    status = gather(_settings(dagster_home), Servers(database_url, redis_url))
+    (row,) = status.live
+    assert (row["state"], row["lag_ms"], row["events_in_memory"], row["unrecorded"]) == ("live", 3, 7, 5)
+    assert 10 <= row["behind_seconds"] < 60
+    assert any("5 records of the live view wait for the database: is away" in problem for problem in status.problems)
 
 
 def test_a_missing_schema_is_a_problem_and_the_rest_is_still_shown(

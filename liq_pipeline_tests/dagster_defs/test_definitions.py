@@ -49,6 +49,7 @@ def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> No
     }
     assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == {
         "collector_job",
+        "live_job",
         "daily_tables",
         "heal_job",
         "prune_job",
@@ -63,6 +64,7 @@ def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> No
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "collector_sensor",
+        "live_sensor",
         "stale_days",
         "unhealed_gaps",
         "archive_files",
@@ -190,11 +192,11 @@ def test_schedules_mean_the_day_they_were_for_however_late_they_run() -> None:
 def test_the_collector_never_waits_for_backfills() -> None:
     config = yaml.safe_load((ROOT / "dagster.yaml").read_text())["concurrency"]["runs"]
     limits = config["tag_concurrency_limits"]
-    collector = next(limit["limit"] for limit in limits if limit.get("value") == "collector")
+    shifts = sum(limit["limit"] for limit in limits if limit.get("value") in ("collector", "live"))
     days = sum(limit["limit"] for limit in limits if "value" not in limit)
-    assert config["max_concurrent_runs"] > collector + days
+    assert config["max_concurrent_runs"] > shifts + days
     job = defs.resolve_job_def("collector_job")
-    others = [defs.resolve_job_def(name) for name in ("daily_tables", "prune_job", "retention_job")]
+    others = [defs.resolve_job_def(name) for name in ("live_job", "daily_tables", "prune_job", "retention_job")]
     assert all(int(job.tags["dagster/priority"]) > int(other.tags.get("dagster/priority", 0)) for other in others)
     assert len(job.nodes) == 1
 
