@@ -21,7 +21,7 @@ from liq_pipeline.settings import load_settings
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def command(as_json: bool) -> None:
-    """Show servers, feeds, backlog, rejected frames, tables, stale days and failing checks.
+    """Show servers, feeds, backlog, rejected frames, tables, stale days, failing checks and incidents.
 
     \b
     Exit codes:
@@ -137,6 +137,8 @@ def _show(status: dict[str, Any]) -> None:
         ("Compression and retention", "policies"),
         ("Stale days", "stale"),
         ("Failing checks", "failing_checks"),
+        ("Incidents", "incidents"),
+        ("Channels that are down", "channels_down"),
     ):
         if status[key]:
             console.print(_table(title, _SHORT.get(key, _as_it_is)(status[key])))

@@ -14,6 +14,7 @@ import redis
 from liq_pipeline import streams
 from liq_pipeline.archive.scan import named
 from liq_pipeline.archive.survey import survey
+from liq_pipeline.cli import status_alerts
 from liq_pipeline.cli.dagster_home import has_storage
 from liq_pipeline.cli.dagster_instance import dagster_instance
 from liq_pipeline.embedded.servers import Servers
@@ -48,6 +49,8 @@ class Status:
     policies: Rows = field(default_factory=list)
     stale: Rows = field(default_factory=list)
     failing_checks: Rows = field(default_factory=list)
+    incidents: Rows = field(default_factory=list)
+    channels_down: Rows = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -97,6 +100,10 @@ def _database(status: Status, settings: Settings, servers: Servers) -> None:
         if run.outcome == "failed"
     ]
     old = [item for item in status.stale if item["day"] < str(now.date())]
+    told = status_alerts.look(servers.database_url)
+    status.incidents += told.incidents
+    status.channels_down += told.channels
+    status.problems += told.problems
     if old:
         status.problems.append(
             f"{len(old)} past days are stale, {old[0]['day']} ({old[0]['reason']}) the first: the sensor stale_days "

@@ -19,7 +19,9 @@ from liq_pipeline.cli.status_report import gather
 from liq_pipeline.definitions import defs
 from liq_pipeline.embedded.servers import Servers
 from liq_pipeline.settings import Settings
-from liq_pipeline.warehouse import storage
+from liq_pipeline.warehouse import outbox, storage
+from liq_pipeline.warehouse.alerting import Incident, open_incident
+from liq_pipeline.warehouse.connection import connect
 from liq_pipeline.warehouse.migrate import migrate
 from liq_pipeline.warehouse.storage import PolicyRun
 from liq_pipeline_tests.warehouse.making import KEEP, NOON, add, entry
@@ -145,6 +147,24 @@ def test_sizes_and_policies_are_shown_and_a_failed_policy_is_wrong(
     ]
     shown = json.loads(json.dumps(asdict(status)))
     assert shown["policies"][0]["outcome"] == "failed" and shown["storage"][0]["bytes"] > 0
+
+
+def test_incidents_that_stand_and_channels_that_are_down_are_wrong(
+    database_url: str, redis_url: str, dagster_home: str
+) -> None:
+    migrate(database_url, plain=True)
+    now = datetime.now(UTC)
+    with connect(database_url) as connection:
+        for key in ("check:liquidations/complete/2025-12-10", "run:daily_tables/2025-12-10"):
+            open_incident(connection, Incident(key, now, "ERROR", key, "7 is too few"))
+        outbox.register(connection, ["slack-12345678"])
+        pending = outbox.Pending("slack-12345678", [], 0, 0, 0)
+        outbox.refused(connection, pending, now, "no connection")
+    status = gather(_settings(dagster_home), Servers(database_url, redis_url))
+    assert {row["what"].partition(":")[0] for row in status.incidents} == {"check", "run"}
+    assert [row["channel"] for row in status.channels_down] == ["slack-12345678"]
+    assert any("slack-12345678 of LIQ_ALERT_URLS accepts nothing" in problem for problem in status.problems)
+    assert any("1 incidents stand beside checks, run:daily" in problem for problem in status.problems)
 
 
 def test_what_a_feed_covered_of_the_last_hour_is_read_from_its_stream(
