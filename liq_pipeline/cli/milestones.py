@@ -43,9 +43,9 @@ class Milestones:
                 self._look_at_tables()
 
     def _look_at_feeds(self) -> None:
-        with redis.Redis.from_url(self._redis_url, socket_timeout=2, decode_responses=True) as client:
+        with redis.Redis.from_url(self._redis_url, socket_timeout=2) as client:
             for key in client.scan_iter(streams.feed_key("*"), count=100):
-                feed = str(key).removeprefix(streams.feed_key(""))
+                feed = key.decode().removeprefix(streams.feed_key(""))
                 events = int(client.hget(key, "events") or 0) if feed not in self._feeds else 0
                 if events:
                     self._feeds.add(feed)
