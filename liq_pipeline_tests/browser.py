@@ -47,8 +47,14 @@ class Page:
         """Wait until the page shows the text; fails with what it shows instead."""
         deadline = time.monotonic() + seconds
         while text not in (shown := self.text()):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{text!r} is not on the page after {seconds:.0f} s, but: {shown[:3000]}")
+            assert time.monotonic() < deadline, f"{text!r} is not on the page after {seconds:.0f} s: {shown[:3000]}"
+            time.sleep(0.1)
+
+    def until(self, expression: str, value: object, seconds: float = 60) -> None:
+        """Wait until a JavaScript expression has this value; fails with the last one it had."""
+        deadline = time.monotonic() + seconds
+        while (found := self.evaluate(expression)) != value:
+            assert time.monotonic() < deadline, f"{expression} is {found!r} after {seconds:.0f} s"
             time.sleep(0.1)
 
     def text(self) -> str:
@@ -110,6 +116,5 @@ def _tab(port_file: Path, seconds: float = 60) -> str:
             port = int(port_file.read_text().splitlines()[0])
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=10) as answer:
                 return next(str(tab["webSocketDebuggerUrl"]) for tab in json.load(answer) if tab["type"] == "page")
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"Chromium did not start within {seconds:.0f} s")
+        assert time.monotonic() < deadline, f"Chromium did not start within {seconds:.0f} s"
         time.sleep(0.05)
