@@ -120,7 +120,21 @@ def _live(rows: Rows) -> Rows:
     ]
 
 
-_SHORT: Final[dict[str, Callable[[Rows], Rows]]] = {"live": _live, "storage": _storage, "policies": _policies}
+def _seen(rows: Rows) -> Rows:
+    short = {"longest_gap_seconds": "longest s", "healed_seconds": "healed s", "publishes": "publishes"}
+    return [
+        {"feed": row["feed"], "covered": row["coverage"], "gaps": row["gaps"]}
+        | {title: row[name] for name, title in short.items()}
+        for row in rows
+    ]
+
+
+_SHORT: Final[dict[str, Callable[[Rows], Rows]]] = {
+    "coverage": _seen,
+    "live": _live,
+    "storage": _storage,
+    "policies": _policies,
+}
 
 
 def _show(status: dict[str, Any]) -> None:
@@ -129,6 +143,7 @@ def _show(status: dict[str, Any]) -> None:
     feeds = [{title: feed[name] for name, title in _FEED_COLUMNS.items()} for feed in status["feeds"]]
     console.print(_table("Feeds", feeds))
     for title, key in (
+        ("Seen of today", "coverage"),
         ("Live view", "live"),
         ("Streams in Redis", "streams"),
         ("Rejected in the last day", "rejected"),

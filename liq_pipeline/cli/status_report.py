@@ -21,7 +21,7 @@ from liq_pipeline.embedded.servers import Servers
 from liq_pipeline.errors import LiqError
 from liq_pipeline.live.standing import Standing, standing
 from liq_pipeline.settings import Settings
-from liq_pipeline.warehouse import migrate, reads, roles, storage
+from liq_pipeline.warehouse import coverage, migrate, reads, roles, storage
 from liq_pipeline.warehouse.backlog import open_redis
 from liq_pipeline.warehouse.connection import READER, connect
 from liq_pipeline.warehouse.day_state import read_states, stale
@@ -41,6 +41,7 @@ class Status:
 
     servers: dict[str, str] = field(default_factory=dict)
     feeds: Rows = field(default_factory=list)
+    coverage: Rows = field(default_factory=list)
     live: Rows = field(default_factory=list)
     streams: Rows = field(default_factory=list)
     rejected: Rows = field(default_factory=list)
@@ -79,7 +80,8 @@ def _database(status: Status, settings: Settings, servers: Servers) -> None:
         status.servers["tables"] = reads.flavour(connection).text
         status.servers["roles"] = roles.said(connection)
         states = read_states(connection, last=now.date())
-        found = stale(states, settings)
+        found = [*stale(states, settings), *coverage.stale(connection, settings, now)]
+        seen = reads.coverage_of(connection, now.date())
         behind = reads.behind_rollups(connection, settings)
         rejections = reads.rejections(connection, now - timedelta(days=1))
         sizes = storage.sizes(connection)
@@ -87,6 +89,7 @@ def _database(status: Status, settings: Settings, servers: Servers) -> None:
         # Not as the reader, who is not shown why a policy failed.
         policies = storage.policies(connection)
     status.stale += [{"day": str(item.day), "reason": item.reason} for item in found]
+    status.coverage += [_coverage(item) for item in seen]
     status.stale += [{"day": str(item.day), "reason": f"{item.table} was not summed again"} for item in behind]
     status.rejected += [{**vars(item), "newest": item.newest.isoformat()} for item in rejections]
     status.storage += [asdict(size) for size in sizes]
@@ -109,6 +112,15 @@ def _database(status: Status, settings: Settings, servers: Servers) -> None:
             f"{len(old)} past days are stale, {old[0]['day']} ({old[0]['reason']}) the first: the sensor stale_days "
             f"runs them again, or run `liq materialize --from {old[0]['day']} --to {old[-1]['day']}`"
         )
+
+
+def _coverage(item: reads.FeedCoverage) -> dict[str, Any]:
+    seconds = ("longest_gap_seconds", "healed_seconds", "throttled_seconds")
+    return {
+        **asdict(item),
+        "coverage": f"{100 * item.coverage:.2f} %" if item.collected else "never collected",
+        **{name: float(getattr(item, name)) for name in seconds},
+    }
 
 
 def _minute(at: datetime | None) -> str | None:

@@ -23,6 +23,8 @@ UPSTREAM: Final[Mapping[str, str]] = {
     "liquidations_hourly": "liquidations",
     "liquidation_price_levels": "liquidations",
     "liquidation_exchange_comparison": "liquidations",
+    "feed_gaps": "liquidations_raw",
+    "feed_coverage": "liquidations_raw",
 }
 """Where a table's columns come from: those of the same name are copies unless DERIVED says otherwise."""
 
@@ -78,6 +80,26 @@ DERIVED: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
         "long_count": ("side",),
         "short_count": ("side",),
         "significant_count": ("is_significant",),
+    },
+    # The rest of their columns is made of the collectors' claims, which are no columns of an asset.
+    "feed_gaps": {
+        "exchange": ("exchange", "market"),
+        "started_at": (),
+        "ended_at": (),
+        "reason": ("time", "contract", "source"),
+        "healed_at": (),
+    },
+    "feed_coverage": {
+        **dict.fromkeys(("covered_seconds", "coverage", "elapsed_seconds", "healed_seconds", "down_seconds"), ()),
+        **dict.fromkeys(("overloaded_seconds", "gap_count", "longest_gap_seconds"), ()),
+        **dict.fromkeys(("collected", "uncollected_seconds"), ()),
+        "exchange": ("exchange", "market"),
+        "day": ("time",),
+        "event_count": ("event_id",),
+        "saturation": ("time", "contract"),
+        "throttled_seconds": ("time", "contract"),
+        "silent_seconds": ("time", "source"),
+        "complete": ("feed_semantics",),
     },
 }
 

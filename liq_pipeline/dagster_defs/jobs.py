@@ -4,6 +4,7 @@ from typing import Final
 
 import dagster as dg
 
+from liq_pipeline.dagster_defs.assets.coverage import TABLES as COVERAGE
 from liq_pipeline.dagster_defs.assets.detection import TABLES as DETECTION
 from liq_pipeline.dagster_defs.assets.rollups import TABLES as ROLLUPS
 from liq_pipeline.dagster_defs.checks import freshness
@@ -22,10 +23,11 @@ DAY_SECONDS: Final = 3600
 daily_tables: Final = dg.define_asset_job(
     "daily_tables",
     # Without the checks about now, which are about no day.
-    selection=dg.AssetSelection.assets("liquidations_raw", *DETECTION, *ROLLUPS)
+    selection=dg.AssetSelection.assets("liquidations_raw", *DETECTION, *ROLLUPS, *COVERAGE)
     - dg.AssetSelection.checks(*(spec.key for spec in freshness.specs())),
     description=(
-        "Everything about one UTC day: drain what landed, find cascades, refresh rollups, run the checks. "
+        "Everything about one UTC day: drain what landed, find cascades, refresh rollups, say what was seen, run the "
+        "checks. "
         "Safe to repeat: a day that is up to date is not rewritten."
     ),
     # A run that lost its worker stays STARTED until this passes, and holds its day's slot so long.

@@ -20,6 +20,7 @@ from liq_pipeline.dagster_defs.shifts import Shift
 from liq_pipeline.healing.gaps import Gap, unhealed
 from liq_pipeline.settings import Settings
 from liq_pipeline.streams import LIVE, REJECTED
+from liq_pipeline.warehouse import coverage
 from liq_pipeline.warehouse.backlog import open_redis
 from liq_pipeline.warehouse.connection import READER, connect
 from liq_pipeline.warehouse.day_state import read_states, stale
@@ -104,8 +105,8 @@ def _is_starting(instance: dg.DagsterInstance, job: str) -> bool:
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Runs days again whose rows, settings or neighbours changed since they were materialized, a few at a time, "
-        "and today as soon as it has events."
+        "Runs days again whose rows, settings, neighbours or coverage changed since they were materialized, a few at a "
+        "time, and today as soon as it has events."
     ),
 )
 def stale_days(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorResult:
@@ -114,8 +115,9 @@ def stale_days(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorResu
     with connect(servers.database_url, role=READER) as connection:
         states = read_states(connection, last=now.date())
         behind = behind_rollups(connection, settings)
+        unseen = coverage.stale(connection, settings, now)
     asked: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
-    stale_now = stale(states, settings)
+    stale_now = [*unseen, *stale(states, settings)]
     under_way = days_under_way(context.instance) if stale_now or behind else ()
     due, asked = stale_requests(states, stale_now, behind, asked, under_way, now)
     today = next((state for state in states if state.day == now.date()), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from psycopg.rows import class_row
@@ -22,6 +23,10 @@ _REJECTIONS: Final = """
 SELECT exchange, reason, count(*) AS frames, max(received_at) AS newest
 FROM frames_rejected WHERE received_at >= %s
 GROUP BY exchange, reason ORDER BY frames DESC, exchange, reason LIMIT %s"""
+_COVERAGE: Final = """
+SELECT exchange AS feed, coverage, collected, gap_count AS gaps, longest_gap_seconds, healed_seconds, throttled_seconds,
+       event_count AS events, feed_semantics AS publishes
+FROM feed_coverage WHERE day = %s ORDER BY exchange"""
 _BEHIND: Final = """
 SELECT name, day_state.day
 FROM day_state CROSS JOIN unnest(%s::text[]) AS name
@@ -46,6 +51,21 @@ class Rejections:
     reason: str
     frames: int
     newest: datetime
+
+
+@dataclass(frozen=True)
+class FeedCoverage:
+    """How much of a day was seen of a feed; the table's columns of the same names."""
+
+    feed: str
+    coverage: Decimal
+    collected: bool
+    gaps: int
+    longest_gap_seconds: Decimal
+    healed_seconds: Decimal
+    throttled_seconds: Decimal
+    events: int
+    publishes: str
 
 
 class BehindRollup(NamedTuple):
@@ -74,6 +94,12 @@ def rejections(connection: Connection, since: datetime, limit: int = 20) -> list
     """The most frequent reasons of rejection since ``since``."""
     with connection.cursor(row_factory=class_row(Rejections)) as cursor:
         return cursor.execute(_REJECTIONS, (since, limit)).fetchall()
+
+
+def coverage_of(connection: Connection, day: date) -> list[FeedCoverage]:
+    """What is known by now of the day's coverage, by feed."""
+    with connection.cursor(row_factory=class_row(FeedCoverage)) as cursor:
+        return cursor.execute(_COVERAGE, (day,)).fetchall()
 
 
 def behind_rollups(connection: Connection, settings: Settings) -> list[BehindRollup]:

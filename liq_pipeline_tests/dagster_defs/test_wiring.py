@@ -16,10 +16,10 @@ from liq_pipeline.dagster_defs.materialize import materialize_day
 from liq_pipeline.dagster_defs.recorded import last_materializations, standing_failures
 from liq_pipeline.dagster_defs.resources import Line
 from liq_pipeline.dagster_defs.sensors import collector_sensor, stale_days
+from liq_pipeline.dagster_defs.tables import MEASURES
 from liq_pipeline.definitions import defs
-from liq_pipeline.warehouse import loader
+from liq_pipeline.warehouse import coverage, loader
 from liq_pipeline.warehouse.connection import connect
-from liq_pipeline_tests.dagster_defs.test_definitions import TABLES
 from liq_pipeline_tests.warehouse.making import DAY, KEEP, NOON, add, entry, query
 
 
@@ -52,7 +52,7 @@ def test_one_run_moves_a_day_from_redis_to_every_table_and_records_all_of_it(
     add(redis_url, [*_burst(), entry(90, NOON - 86_400_000)])
     run = materialize_day(instance, DAY)
     assert run == (DAY, run.run_id, True, ())
-    for table in TABLES:
+    for table in MEASURES:
         assert query(database_url, f"SELECT count(*) > 0 FROM {table}") == [(True,)], table
         assert instance.get_materialized_partitions(dg.AssetKey(table)) == {str(DAY)}
         event = instance.get_latest_materialization_event(dg.AssetKey(table))
@@ -71,6 +71,35 @@ def test_one_run_moves_a_day_from_redis_to_every_table_and_records_all_of_it(
     assert recorded.tags["dagster/partition"] == str(DAY)
     assert {item.day for item in last_materializations(instance)} == {str(DAY)}
     assert standing_failures(instance) == []
+
+
+def test_a_run_of_a_day_says_what_was_seen_of_it_and_runs_again_when_more_is_known(
+    line: tuple[str, str], instance: dg.DagsterInstance
+) -> None:
+    database_url, redis_url = line
+    spans = {feed: streams.Span("c", NOON - 3_600_000, NOON) for feed in ("binance", "okx")}
+    with redis.Redis.from_url(redis_url) as client:
+        for feed, span in spans.items():
+            fields = {"connection": "c", "from": span.start, "to": span.end, "part": 0, "parts": 1}
+            client.xadd(streams.coverage_key(feed), fields)  # type: ignore[arg-type]
+    add(redis_url, _burst())
+    assert materialize_day(instance, DAY).success
+    metadata = {}
+    for table in ("feed_gaps", "feed_coverage"):
+        event = instance.get_latest_materialization_event(dg.AssetKey(table))
+        assert event is not None and event.asset_materialization is not None
+        assert event.asset_materialization.partition == str(DAY)
+        metadata[table] = event.asset_materialization.metadata
+    assert metadata["feed_coverage"]["dagster/partition_row_count"].value == 3
+    assert metadata["feed_coverage"]["coverage okx"].value == pytest.approx(1 / 24)
+    assert "| bybit | never collected |" in str(metadata["feed_coverage"]["feeds"].value)
+    assert "| okx | 00:00:00 | 11:00:00 | 39,600 | down |  |" in str(metadata["feed_gaps"]["gaps"].value)
+
+    first = _tick(stale_days, instance)
+    assert _days(first)[0] == date(2025, 12, 11) and DAY not in _days(first)
+    with connect(database_url) as connection:
+        coverage.record_heal(connection, "okx", NOON, NOON + 1_000, NOON)
+    assert DAY in _days(_tick(stale_days, instance, first.cursor))
 
 
 def test_the_daily_job_drops_what_settings_no_longer_keep(
