@@ -20,6 +20,10 @@ _DELETE_DAY: Final = "DELETE FROM {} WHERE {} >= %(day)s AND {} < %(day)s + inte
 _DELETE_BEFORE: Final = "DELETE FROM {} WHERE {} < %s"
 _ALWAYS: Final = (
     ("frames_rejected", "received_at"),
+    ("live_cascades", "cascade_start"),
+    ("live_late_events", "time"),
+    ("live_blind_spans", "ended_at"),
+    ("cascade_alerts", "at"),
     ("alert_messages", "at"),
     ("incidents", "healed_at"),
     # A day that is never made again cannot heal.

@@ -198,15 +198,22 @@ def test_the_first_day_of_all_needs_nothing_before_it(warehouse_url: str) -> Non
     assert days.materialize_events(warehouse_url, ago(7), WEEK).cascades == 1
 
 
-def test_rejected_frames_are_kept_as_long_as_rollups(warehouse_url: str) -> None:
+def test_rejected_frames_and_what_live_views_recorded_are_kept_as_long_as_rollups(warehouse_url: str) -> None:
     for number in (31, 30):
         query(
             warehouse_url,
             "INSERT INTO frames_rejected (received_at, reason, frame) VALUES (%s, 'no JSON', '')",
             utc(noon(ago(number))),
         )
+        query(
+            warehouse_url,
+            "INSERT INTO live_late_events (event_id, symbol, time, arrived_at)"
+            " VALUES (gen_random_uuid(), 'BTCUSDT', %s, now())",
+            utc(noon(ago(number))),
+        )
     retain(warehouse_url, WEEK)
     assert query(warehouse_url, "SELECT (received_at AT TIME ZONE 'UTC')::date FROM frames_rejected") == [(ago(30),)]
+    assert query(warehouse_url, "SELECT (time AT TIME ZONE 'UTC')::date FROM live_late_events") == [(ago(30),)]
 
 
 def test_policies_are_changed_only_where_settings_are(timescaledb_url: str) -> None:
