@@ -216,6 +216,12 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
         raise SettingsError("; ".join(_explain(error))) from None
 
 
+def known_variables() -> list[str]:
+    """The variables that are read, but for the URLs of venues."""
+    names = [f"LIQ_{name.upper()}" for name in Settings.model_fields if name not in ("ws_urls", "rest_urls")]
+    return [*names, *(f"LIQ_{name.upper()}_FILE" for name in _SECRETS)]
+
+
 def _from_secret_files(variables: Mapping[str, str]) -> dict[str, str]:
     """Values of secrets that are in files."""
     found = {}

@@ -29,6 +29,7 @@ ALLOWED = {
     "simulate": MIDDLE,
     "live": MIDDLE | {"live"},
     "alerting": MIDDLE | {"alerting"},
+    "doctor": MIDDLE | {"alerting", "doctor", "embedded"},
     "replay": MIDDLE | {"replay"},
     "healing": MIDDLE | {"healing"},
     "embedded": MIDDLE | {"embedded"},

@@ -114,7 +114,7 @@ def _look_at_processes(
 ) -> dict[str, upkeep.Seen]:
     before: dict[str, upkeep.Seen] = state["processes"] if state is not None else {}
     after = {}
-    for job, key, leases in upkeep.PROCESSES:
+    for job, key, name, leases in upkeep.PROCESSES:
         missing = _missing(redis_url, leases(settings))
         shifts = [run for run in failed if run.job == job]
         after[key], judgement = upkeep.look(before.get(key), shifts, missing, now, settings.alert_down_seconds)
@@ -123,7 +123,7 @@ def _look_at_processes(
         elif judgement.well is not None:
             links = (f"/runs/{after[key]['last_run']}",) if after[key]["last_run"] else ("/runs",)
             text = f"cannot stay up: {judgement.text}"
-            alerting.open_incident(connection, Incident(key, at(now), "ERROR", f"the {key}", text, links))
+            alerting.open_incident(connection, Incident(key, at(now), "ERROR", name, text, links))
     return after
 
 
@@ -157,8 +157,8 @@ def _newest_run(instance: dg.DagsterInstance, partition: str) -> str | None:
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Notes what is broken and what has healed: checks, runs, a collector that cannot stay up. A day whose run was "
-        "interrupted is run again. `liq status` lists what stands."
+        "Notes what is broken and what has healed: checks, runs, a collector or live view that cannot stay up. A day "
+        "whose run was interrupted is run again. `liq status` lists what stands."
     ),
 )
 def incidents(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorResult:

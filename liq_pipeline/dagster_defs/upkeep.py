@@ -1,4 +1,4 @@
-"""Whether what never ends stays up: the collector, whose shifts are replaced when one fails.
+"""Whether what never ends stays up: the collector and the live view, whose shifts are replaced when one fails.
 
 A failed shift is no news while another has taken over. It is when nobody holds the lease for a while, or when shifts
 keep failing. Pure rules over what was seen so far.
@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, TypedDict
 
 from liq_pipeline.dagster_defs.event_log import RunEnded
 from liq_pipeline.settings import Settings
+from liq_pipeline.streams import LIVE
 
 FAILURES: Final = 3
 WINDOW_SECONDS: Final = 600
@@ -20,14 +21,18 @@ _UNWATCHED_SECONDS: Final = 60
 
 
 class Process(NamedTuple):
-    """A job that never ends: the name of its incident, and the leases its process holds."""
+    """A job that never ends: the key of its incident, what people call it, and the leases its process holds."""
 
     job: str
     key: str
+    name: str
     leases: Callable[[Settings], Sequence[str]]
 
 
-PROCESSES: Final = (Process("collector_job", "collector", lambda settings: settings.exchanges),)
+PROCESSES: Final = (
+    Process("collector_job", "collector", "the collector", lambda settings: settings.exchanges),
+    Process("live_job", "live", "the live view", lambda settings: (LIVE,)),
+)
 
 
 class Seen(TypedDict):

@@ -111,7 +111,7 @@ def incidents_url(postgres_server: str) -> Iterator[str]:
 def watch(incidents_url: str, redis_url: str) -> Iterator[Watch]:
     query(incidents_url, "TRUNCATE incidents, alert_messages, alert_channels, cascade_alerts")
     with redis.Redis.from_url(redis_url) as client, dg.DagsterInstance.ephemeral() as instance:
-        client.set(streams.lease_key("binance"), "somebody")
+        client.mset({streams.lease_key(name): "somebody" for name in ("binance", streams.LIVE)})
         yield Watch(instance, incidents_url, redis_url)
 
 
@@ -278,11 +278,12 @@ def test_a_collector_that_cannot_stay_up_is_one_incident(watch: Watch) -> None:
 
 def test_a_lease_that_nobody_holds_is_the_same_incident(watch: Watch) -> None:
     with redis.Redis.from_url(watch.redis_url) as client:
-        client.delete(streams.lease_key("binance"))
+        client.delete(streams.lease_key("binance"), streams.lease_key(streams.LIVE))
     told = [item for seconds in range(10, 170, 50) for item in watch.look(seconds)]
-    assert told == [("collector", "broke", "ERROR")]
-    ((text,),) = query(watch.database_url, "SELECT text FROM incidents")
-    assert "nobody holds the lease of binance" in text
+    assert told == [("collector", "broke", "ERROR"), ("live", "broke", "ERROR")]
+    said = query(watch.database_url, "SELECT subject, text FROM incidents ORDER BY key")
+    assert [subject for subject, _ in said] == ["the collector", "the live view"]
+    assert "nobody holds the lease of binance" in said[0][1]
 
 
 def test_the_check_of_the_same_leases_is_no_incident_of_its_own(watch: Watch) -> None:
@@ -302,7 +303,7 @@ def test_a_redis_that_is_away_is_why_nobody_is_known_to_collect(watch: Watch) ->
     watch.redis_url = "redis://127.0.0.1:1/1"
     for seconds in range(10, 200, 50):
         watch.look(seconds)
-    ((text,),) = query(watch.database_url, "SELECT text FROM incidents")
+    ((text,), _) = query(watch.database_url, "SELECT text FROM incidents ORDER BY key")
     assert "Redis cannot say whether a collector runs" in text
 
 
