@@ -121,6 +121,7 @@ class Case:
 
 BEFORE = Evidence(at(30))
 SHORTER = row(10, 20, event_count=4)
+AN_HOUR_LATER = tuple((name, END + timedelta(hours=1)) for name in ("watermark", "drained_until"))
 CASES = {
     "nothing explains a missing one": Case(UNEXPLAINED, row(10, 20), None, BEFORE),
     "nothing explains other numbers": Case(UNEXPLAINED, row(10, 20), SHORTER, BEFORE),
@@ -136,12 +137,14 @@ CASES = {
     "the day is stale": Case(None, row(10, 20), SHORTER, BEFORE, (("fresh", False),)),
     "a member that the view has not read": Case(None, row(10, 20), SHORTER, Evidence(at(49_990))),
     "recorded after the streams were drained": Case(None, None, row(10, 20), None, (("drained_until", at(150)),)),
+    "it may go on in what was not drained": Case(None, row(10, 20), None, BEFORE, (("drained_until", at(379)),)),
+    "nothing of it is still to come": Case(UNEXPLAINED, row(10, 20), None, BEFORE, (("drained_until", at(380)),)),
     "never drained": Case(None, None, row(10, 20), None, (("drained_until", None),)),
     "over midnight into a stale day": Case(
-        None, row(86_300, 86_350), None, BEFORE, (("next_fresh", False), ("watermark", END + timedelta(hours=1)))
+        None, row(86_300, 86_350), None, BEFORE, (("next_fresh", False), *AN_HOUR_LATER)
     ),
     "just before midnight, the next day stale": Case(
-        UNEXPLAINED, row(86_300, 86_340), None, BEFORE, (("next_fresh", False), ("watermark", END + timedelta(hours=1)))
+        UNEXPLAINED, row(86_300, 86_340), None, BEFORE, (("next_fresh", False), *AN_HOUR_LATER)
     ),
 }
 

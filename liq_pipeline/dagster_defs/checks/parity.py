@@ -26,6 +26,9 @@ UNEXPLAINED: Final = "unexplained"
 _SHOWN: Final = 10
 _SLACK: Final = timedelta(minutes=1)
 """Between receipt and landing, and between the clocks of Redis and PostgreSQL."""
+_DELIVERY: Final = timedelta(minutes=5)
+"""So late venues' events come at times: a cascade that ended less than that before the streams were drained may go on
+in what has landed since, and be active."""
 _MEMORY: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
 
@@ -115,7 +118,9 @@ def reason(difference: Difference, evidence: Evidence | None, known: Known) -> s
         not known.fresh
         or end + known.window > known.watermark
         or (end + known.window > known.day_end and not known.next_fresh)
-        or (live is not None and (known.drained_until is None or live["recorded_at"] + _SLACK > known.drained_until))
+        or known.drained_until is None
+        or end + known.window + _DELIVERY > known.drained_until
+        or (live is not None and live["recorded_at"] + _SLACK > known.drained_until)
         or (evidence is not None and evidence.newest + _SLACK > known.landed)
     )
     if unfinished:
