@@ -46,7 +46,9 @@ async def extent(connection: RedisConnection, streams: Streams, params: Params, 
             first += _items(key, begin)
             last += _items(key, end)
     time = Watermark(held_ms)
-    entries, landed = streams.decode(last)
+    # Not those streams themselves, which would count what is no event twice.
+    decode = Streams().decode
+    entries, landed = decode(last)
     for liquidation, received_at, source, at in zip(
         entries.liquidations, entries.received_at, entries.source, landed, strict=True
     ):
@@ -56,7 +58,7 @@ async def extent(connection: RedisConnection, streams: Streams, params: Params, 
     if watermark is None:
         # An empty Redis, perhaps one that lost all it had.
         return Extent(complete_from, now - CLOCK_DELAY_MS - HOUR_MS - reach, now + MINUTE_MS)
-    earliest = min((event.time for event in streams.decode(first)[0].liquidations), default=watermark)
+    earliest = min((event.time for event in decode(first)[0].liquidations), default=watermark)
     return Extent(complete_from, min(earliest, watermark - HOUR_MS) - reach, watermark + 1)
 
 
@@ -76,12 +78,11 @@ async def seed(
 def _complete_from(info: list[Any], begin: object) -> int:
     """When the first entry landed of which it is certain that all after it are there."""
     known = dict(zip(info[::2], info[1::2], strict=False))
-    deleted = known.get(b"max-deleted-entry-id")
-    if deleted is None:
-        # Redis before 7 does not know whether there was anything before the first.
-        return max((item.id[0] for item in _items(b"", begin)), default=0)
-    milliseconds, sequence = parse_id(deleted)
-    return milliseconds + 1 if milliseconds or sequence else 0
+    # Redis before 7 does not know how many there ever were.
+    if known.get(b"entries-added") == known[b"length"]:
+        return 0
+    first = next(iter(_items(b"", begin)), None)
+    return first.id[0] if first else parse_id(known[b"last-generated-id"])[0] + 1
 
 
 def _items(key: bytes, reply: object) -> Iterable[Item]:

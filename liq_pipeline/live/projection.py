@@ -60,7 +60,7 @@ class Round:
     def commands(self, view: View) -> list[bytes]:
         """The next slice of the round."""
         if self._left is None:
-            self._left, self.scanned = deque(view.keys()), False
+            self._left, self.scanned = deque(view.names()), False
         batch = [self._left.popleft() for _ in range(min(SLICE, len(self._left)))]
         again = ((key, view.fields(key)) for key in batch)
         return [command for key, fields in again if fields for command in write(view, key, fields)] + [self.scan()]

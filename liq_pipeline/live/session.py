@@ -71,7 +71,9 @@ class Session:
         self._round = Round()
         self._shown = False
         """Whether everything was written since the connection was made."""
-        self._seeded = asyncio.Event()
+        self._seeded = False
+        self._asked = asyncio.Event()
+        """Whether the database answered, or failed to, once."""
         self._extent: beginning.Extent | None = None
 
     def now(self) -> int:
@@ -126,15 +128,18 @@ class Session:
         memory, extent, view = self._memory, self._extent, self._view
         if memory is None or extent is None:
             return
-        if await memory.greet(extent.complete_from):
-            if not self._seeded.is_set():
-                try:
-                    await beginning.seed(view, memory.events, extent, self._params.window_ms)
-                except LiqError:
-                    return
-                if view is self._view:
-                    self._seeded.set()
+        try:
+            if not await memory.greet(extent.complete_from):
+                return
+            if not self._seeded:
+                await beginning.seed(view, memory.events, extent, self._params.window_ms)
+                # A view that began anew meanwhile has its own to ask.
+                self._seeded = view is self._view
             await memory.write(self._view.watermark, self._landed)
+        except LiqError:
+            return
+        finally:
+            self._asked.set()
 
     def report(self) -> LiveReport:
         """How it is now."""
@@ -174,10 +179,10 @@ class Session:
         if self._extent is None:
             self._extent = await beginning.extent(connection, self._streams, self._params, self._held_ms, self.now())
             if self._memory is not None:
-                # A database that is not there in time is asked on while the streams are read: order does not matter.
+                # A database that is not there now is asked on while the streams are read: order does not matter.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_SEED_SECONDS):
-                        await self._seeded.wait()
+                        await self._asked.wait()
 
     async def _check_positions(self, connection: RedisConnection) -> None:
         """Begin streams again that end before what was read of them: Redis lost them, and perhaps got others."""

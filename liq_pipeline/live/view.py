@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from liq_pipeline.detection.columns import Params
-from liq_pipeline.liquidation import Side
+from liq_pipeline.liquidation import Side, Source
 from liq_pipeline.live.cascades import STATUS_PREFIX, Cascades
 from liq_pipeline.live.decimals import micro, scaled
 from liq_pipeline.live.hour import HOUR_MS, MINUTE_MS, Hour
@@ -83,7 +83,9 @@ class View:
     def seed(self, events: Iterable[SeedEvent]) -> None:
         """Take in events that the streams hold no more; those older than the memory are left out."""
         for event in events:
-            self.time.see(event.time, event.received_at, event.received_at, event.source)
+            # When a replay landed is not known any more: of the present are those that the streams still hold.
+            landed = event.received_at + (HOUR_MS if event.source == Source.REPLAY else 0)
+            self.time.see(event.time, event.received_at, landed, event.source)
             if event.event_id not in self._seen:
                 self._add(event)
 
@@ -114,7 +116,7 @@ class View:
         one = self.hour.get(key)
         return None if one is None else one.fields()
 
-    def keys(self) -> list[bytes]:
+    def names(self) -> list[bytes]:
         """The names of all hashes that are to be there."""
         active = [] if self.watermark is None else self.cascades.active(self.watermark)
         return [*self.hour.keys(), *(f"{STATUS_PREFIX}{name}".encode() for name in active)]
