@@ -98,28 +98,33 @@ def judge_values(landed: Iterable[Row]) -> Verdict:
 
 
 def judge_limits(landed: Iterable[Row], least_share: float) -> Verdict:
-    """Passes when enough limits are beyond their fills; where most are not, sides or columns are swapped."""
+    """Passes when enough limits are beyond their fills; where most are not, sides or columns are swapped.
+
+    Recorded days have 98.7 to 99.3 %. Of few rows a little more may be on the wrong side: three standard deviations.
+    """
     groups: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     for row in landed:
         counts = groups[row["exchange"], row["market"]]
         counts[0] += row["paired"]
         counts[1] += row["beyond"]
-    judged = {key: counts for key, counts in groups.items() if counts[0] >= _LEAST_PAIRED}
-    shares = {f"{exchange}_{market}": beyond / paired for (exchange, market), (paired, beyond) in judged.items()}
-    seen = {"paired": sum(paired for paired, _ in groups.values()), **{k: round(v, 4) for k, v in shares.items()}}
-    if not shares:
-        return Verdict(True, f"fewer than {_LEAST_PAIRED} rows of a venue with a fill and a limit: not judged", seen)
-    lowest = min(shares, key=lambda name: shares[name])
-    text = f"{shares[lowest]:.1%} of the limits of {lowest.replace('_', ' ')} are beyond their fills"
-    if shares[lowest] >= least_share:
+    seen: dict[str, int | float] = {"paired": sum(paired for paired, _ in groups.values())}
+    off = []
+    for (exchange, market), (paired, beyond) in sorted(groups.items()):
+        if paired < _LEAST_PAIRED:
+            continue
+        share = beyond / paired
+        seen[f"{exchange}_{market}_beyond"] = round(share, 4)
+        if share < least_share - 3 * (least_share * (1 - least_share) / paired) ** 0.5:
+            off.append((share, f"only {share:.1%} of the limits of {exchange} {market} are beyond their fills"))
+    if not off:
+        judged = len(seen) > 1
+        text = (
+            "limits are beyond their fills" if judged else f"fewer than {_LEAST_PAIRED} fills with a limit: not judged"
+        )
         return Verdict(True, text, seen)
-    swapped = shares[lowest] < _SWAPPED
-    return Verdict(
-        False,
-        f"{text}, below {least_share:.0%}" + (": sides, or fill and limit, are swapped" if swapped else ""),
-        seen,
-        severe=swapped,
-    )
+    swapped = min(off)[0] < _SWAPPED
+    text = "; ".join(said for _, said in off)
+    return Verdict(False, f"{text}: sides, or fill and limit, are swapped" if swapped else text, seen, severe=swapped)
 
 
 def judge_prices(events: int, far: int, worst: list[Row]) -> Verdict:

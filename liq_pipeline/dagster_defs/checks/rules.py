@@ -85,5 +85,8 @@ class Look:
 def looking(database_url: str, days: Sequence[date], settings: Settings) -> Iterator[list[Look]]:
     """A look at each of ``days``; raises ServerError."""
     with connect(database_url, autocommit=True, role=READER) as connection:
+        # Tables just written have no statistics: PostgreSQL takes them for a few rows, and would go through the
+        # cascades once for every event.
+        connection.execute("SET enable_nestloop = off")
         now = datetime.now(UTC)
         yield [Look(connection, day, settings, now) for day in days]
