@@ -1,6 +1,7 @@
 """The checks as Dagster runs them: one step a table, partitioned by day, so that bad rows stop where they are found."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import Final
 
 import dagster as dg
@@ -50,36 +51,39 @@ def _step(table: str, declared: Sequence[Check]) -> dg.AssetChecksDefinition:
             gone = retention.gone(looks[0].connection, days)
             for check in declared:
                 if check.name in asked:
-                    yield _result(table, check, [(look, _judged(check, look, look.day in gone)) for look in looks])
+                    yield worst(
+                        table, check.name, [(look.day, judged(check, look, look.day in gone)) for look in looks]
+                    )
 
     return step
 
 
-def _judged(check: Check, look: Look, gone: bool) -> Verdict:
+def judged(check: Check, look: Look, gone: bool) -> Verdict:
+    """The check's verdict, unless the day's events are ``gone``."""
     if gone:
         # What was made of the events is all there is, and there is nothing to hold it against.
         return Verdict(True, f"the events of {look.day} were dropped by retention: nothing to compare")
     return check.rule(look)
 
 
-def _result(table: str, check: Check, verdicts: Sequence[tuple[Look, Verdict]]) -> dg.AssetCheckResult:
-    # A range run asks for several days at once; the worst of them speaks for all.
-    look, verdict = min(verdicts, key=lambda item: (item[1].passed, not item[1].severe))
-    return result(dg.AssetKey(table), check.name, verdict, {"day": look.day.isoformat()})
+def worst(table: str, check: str, verdicts: Sequence[tuple[date, Verdict]]) -> dg.AssetCheckResult:
+    """The verdict that stands for all: a range run asks for several days at once."""
+    day, verdict = min(verdicts, key=lambda item: (item[1].passed, not item[1].severe))
+    return result(dg.AssetKey(table), check, verdict, {"day": day.isoformat()})
 
 
 def result(
     asset: dg.AssetKey, check: str, verdict: Verdict, also: Mapping[str, str] | None = None
 ) -> dg.AssetCheckResult:
     """A verdict as Dagster shows it, with what else is to be seen beside its numbers."""
-    worst = {"worst": dg.MetadataValue.md(markdown(verdict.worst))} if verdict.worst else {}
+    rows = {"worst": dg.MetadataValue.md(markdown(verdict.worst))} if verdict.worst else {}
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=check,
         passed=verdict.passed,
         severity=dg.AssetCheckSeverity.ERROR if verdict.severe else dg.AssetCheckSeverity.WARN,
         description=verdict.description,
-        metadata={**(also or {}), **verdict.seen, **worst},
+        metadata={**(also or {}), **verdict.seen, **rows},
     )
 
 
