@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 
 import pytest
@@ -34,7 +35,7 @@ async def start(redis_url: str, venue: FakeVenue, *arguments: str) -> asyncio.su
 def test_a_signal_stops_it_cleanly_with_everything_landed(redis_url: str, number: signal.Signals) -> None:
     async def scenario() -> None:
         async with FakeVenue("okx") as venue:
-            process = await start(redis_url, venue)
+            process = await start(redis_url, venue, "--no-live")
             await until(lambda: venue.topics.get(venue.live[0]) if venue.live else False, "subscribed")
             await venue.send(*(frames.okx(number) for number in range(50)))
             client = redis.Redis.from_url(redis_url)
@@ -53,7 +54,7 @@ def test_a_signal_stops_it_cleanly_with_everything_landed(redis_url: str, number
 def test_it_ends_after_the_time_it_was_given(redis_url: str) -> None:
     async def scenario() -> None:
         async with FakeVenue("okx") as venue:
-            process = await start(redis_url, venue, "--for", "1s")
+            process = await start(redis_url, venue, "--no-live", "--for", "1s")
             _, err = await asyncio.wait_for(process.communicate(), 30)
             assert process.returncode == 0, err
 
@@ -63,10 +64,31 @@ def test_it_ends_after_the_time_it_was_given(redis_url: str) -> None:
 def test_a_redis_that_cannot_be_reached_is_one_line_and_exit_code_2() -> None:
     async def scenario() -> None:
         async with FakeVenue("okx") as venue:
-            process = await start("redis://127.0.0.1:1/1", venue)
+            process = await start("redis://127.0.0.1:1/1", venue, "--no-live")
             _, err = await asyncio.wait_for(process.communicate(), 30)
             assert process.returncode == 2
             assert err.decode().startswith("liq: Redis at 127.0.0.1:1") and err.decode().count("\n") == 1
+
+    run(scenario())
+
+
+def test_a_live_view_runs_beside_it_comes_back_and_goes_with_it_however_it_ends(redis_url: str) -> None:
+    async def scenario() -> None:
+        async with FakeVenue("okx") as venue:
+            process = await start(redis_url, venue)
+            client = redis.Redis.from_url(redis_url, decode_responses=True)
+
+            def holder() -> str:
+                return str(client.get(streams.lease_key(streams.LIVE)) or "")
+
+            await until(holder, "a live view")
+            first = holder()
+            os.kill(int(first.split(":")[1]), signal.SIGKILL)
+            await until(lambda: holder() not in ("", first), "another live view")
+            process.kill()
+            await process.wait()
+            await until(lambda: not holder(), "no live view")
+            client.close()
 
     run(scenario())
 

@@ -72,6 +72,32 @@ class Difference(NamedTuple):
     other_settings: bool = False
 
 
+class _Cascades:
+    """Cascades of one side, to find the other side's among them."""
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self._by_id: dict[str, Row] = {}
+        self._by_symbol = defaultdict[str, list[Row]](list)
+        for row in rows:
+            self.add(row)
+
+    def add(self, row: Row) -> None:
+        self._by_id[row["cascade_id"]] = row
+        self._by_symbol[row["symbol"]].append(row)
+
+    def meeting(self, row: Row) -> Row | None:
+        """The one with the same id and symbol, else the first that overlaps in time."""
+        same = self._by_id.get(row["cascade_id"])
+        if same is not None and same["symbol"] == row["symbol"]:
+            return same
+        overlapping = (
+            other
+            for other in self._by_symbol[row["symbol"]]
+            if other["cascade_start"] <= row["cascade_end"] and other["cascade_end"] >= row["cascade_start"]
+        )
+        return min(overlapping, key=lambda other: other["cascade_start"], default=None)
+
+
 def live_equals_batch(look: Look) -> Verdict:
     """Every cascade of the day stands in the live view's record as it is here, or it is known why not."""
     state = look.rows("parity_state")
@@ -94,20 +120,19 @@ def differences(
     batch: Iterable[Row], live: Iterable[Row], definition: str, start: datetime, end: datetime
 ) -> list[Difference]:
     """What differs of the cascades that began from ``start`` to ``end``; both sides may hold others, to pair them."""
-    ours, others, there = (defaultdict[str, list[Row]](list) for _ in range(3))
+    batch, live = list(batch), list(live)
+    ours, others, there = _Cascades(), _Cascades(), _Cascades(batch)
     for row in live:
-        (ours if row["definition"] == definition else others)[row["symbol"]].append(row)
+        (ours if row["definition"] == definition else others).add(row)
     found: list[Difference] = []
     for row in batch:
-        there[row["symbol"]].append(row)
         if start <= row["cascade_start"] < end:
-            pair = _meeting(row, ours[row["symbol"]])
+            pair = ours.meeting(row)
             columns = tuple(name for name in COLUMNS if pair and pair[name] != row[name])
             if not pair or columns:
-                instead = not pair and _meeting(row, others[row["symbol"]]) is not None
-                found.append(Difference(row, pair, columns, instead))
-    alone = (row for rows in ours.values() for row in rows if start <= row["cascade_start"] < end)
-    return found + [Difference(None, row) for row in alone if _meeting(row, there[row["symbol"]]) is None]
+                found.append(Difference(row, pair, columns, not pair and others.meeting(row) is not None))
+    alone = (row for row in live if row["definition"] == definition and start <= row["cascade_start"] < end)
+    return found + [Difference(None, row) for row in alone if there.meeting(row) is None]
 
 
 def reason(difference: Difference, evidence: Evidence | None, known: Known) -> str | None:
@@ -173,18 +198,6 @@ def _known(look: Look, state: Row) -> Known:
         fresh=look.day not in behind,
         next_fresh=look.day + _DAY not in behind,
         blind=[(span.lower, span.upper) for span in state["blind"]],
-    )
-
-
-def _meeting(row: Row, others: Sequence[Row]) -> Row | None:
-    """The one with the same id, else the first that overlaps in time."""
-    meeting = (
-        other
-        for other in others
-        if other["cascade_start"] <= row["cascade_end"] and other["cascade_end"] >= row["cascade_start"]
-    )
-    return min(
-        meeting, key=lambda other: (other["cascade_id"] != row["cascade_id"], other["cascade_start"]), default=None
     )
 
 
