@@ -12,7 +12,7 @@ from liq_pipeline.live.hour import HOUR_MS, MINUTE_MS
 from liq_pipeline.live.reading import Item, Streams
 from liq_pipeline.live.records import SeedEvent
 from liq_pipeline.live.view import View
-from liq_pipeline.live.watermark import CLOCK_DELAY_MS, Watermark
+from liq_pipeline.live.watermark import AHEAD_MS, CLOCK_DELAY_MS, Watermark
 from liq_pipeline.warehouse.backlog import parse_id
 
 _GROWTH: Final = 8
@@ -21,45 +21,54 @@ _GROWTH: Final = 8
 
 @dataclass(frozen=True)
 class Extent:
-    """``complete_from``: of what landed before, something may be gone; 0 if nothing is. ``start`` to ``end`` (UTC ms of
-    event time): what a view needs to know beside the streams, to show what one that never stopped shows."""
+    """What to ask the database for, beside the streams, to show what a view that never stopped shows.
+
+    ``start`` to ``end`` in UTC ms of event time. ``complete_from``: of what landed before, something may be gone; 0 if
+    nothing is. ``is_empty``: the streams hold nothing, so that the database alone knows how far time has come.
+    """
 
     complete_from: int
     start: int
     end: int
+    is_empty: bool
 
 
 async def extent(connection: RedisConnection, streams: Streams, params: Params, held_ms: int, now: int) -> Extent:
     """Look at the first and the last entry of each stream. Raises RedisAwayError."""
-    first: list[Item] = []
     last: list[Item] = []
-    complete_from = 0
+    begin = complete_from = 0
     for key in streams.positions:
         commands = (
             pack(b"XINFO", b"STREAM", key),
             pack(b"XRANGE", key, b"-", b"+", b"COUNT", b"1"),
             pack(b"XREVRANGE", key, b"+", b"-", b"COUNT", b"1"),
         )
-        info, begin, end = await connection.send(commands, 15)
+        info, first, newest = await connection.send(commands, 15)
         if isinstance(info, list):
-            complete_from = max(complete_from, _complete_from(info, begin))
-            first += _items(key, begin)
-            last += _items(key, end)
+            known = dict(zip(info[::2], info[1::2], strict=False))
+            begins = _begins(known, first)
+            begin = max(begin, begins)
+            # Redis before 7 does not know how many there ever were.
+            if known.get(b"entries-added") != known[b"length"]:
+                complete_from = max(complete_from, begins)
+        last += _items(key, newest)
     time = Watermark(held_ms)
     # Not those streams themselves, which would count what is no event twice.
-    decode = Streams().decode
-    entries, landed = decode(last)
+    entries, landed = Streams().decode(last)
     for liquidation, received_at, source, at in zip(
         entries.liquidations, entries.received_at, entries.source, landed, strict=True
     ):
         time.see(liquidation.time, received_at, at, source)
     watermark = time.at(now)
-    reach = max(2 * params.window_ms, MINUTE_MS)
+    context = max(2 * params.window_ms, MINUTE_MS)
     if watermark is None:
-        # An empty Redis, perhaps one that lost all it had.
-        return Extent(complete_from, now - CLOCK_DELAY_MS - HOUR_MS - reach, now + MINUTE_MS)
-    earliest = min((event.time for event in decode(first)[0].liquidations), default=watermark)
-    return Extent(complete_from, min(earliest, watermark - HOUR_MS) - reach, watermark + 1)
+        # Redis is new, or lost all it had.
+        return Extent(complete_from, now - CLOCK_DELAY_MS - HOUR_MS - context, now + MINUTE_MS, True)
+    if time.expired(now) or time.present < begin:
+        # A replay lands much that happened long before, in no time: when it landed says nothing of when it happened.
+        return Extent(complete_from, watermark - HOUR_MS - context, watermark + 1, False)
+    start = min(begin, watermark - HOUR_MS) - context
+    return Extent(complete_from, start, min(begin + AHEAD_MS, watermark + 1), False)
 
 
 async def seed(
@@ -68,21 +77,17 @@ async def seed(
     """Give ``view`` the events that ``ask(start, end)`` knows, and earlier ones while a cascade may begin there."""
     start, end = span.start, span.end
     while True:
-        view.seed(await ask(start, end))
+        view.seed(await ask(start, end), tells_time=span.is_empty)
         needed = min(view.cascades.first_hots(), default=start + 2 * window_ms) - 2 * (window_ms - 1)
         if needed >= start or start <= view.forgotten:
             return
         start, end = min(needed, start - _GROWTH * (span.end - start)), start
 
 
-def _complete_from(info: list[Any], begin: object) -> int:
-    """When the first entry landed of which it is certain that all after it are there."""
-    known = dict(zip(info[::2], info[1::2], strict=False))
-    # Redis before 7 does not know how many there ever were.
-    if known.get(b"entries-added") == known[b"length"]:
-        return 0
-    first = next(iter(_items(b"", begin)), None)
-    return first.id[0] if first else parse_id(known[b"last-generated-id"])[0] + 1
+def _begins(known: dict[bytes, Any], first: object) -> int:
+    """When the first entry of a stream landed, or could have where all of it is gone."""
+    found = next(iter(_items(b"", first)), None)
+    return found.id[0] if found else parse_id(known[b"last-generated-id"])[0] + 1
 
 
 def _items(key: bytes, reply: object) -> Iterable[Item]:

@@ -1,17 +1,18 @@
 """What a view shows, as commands to Redis: whole hashes with absolute values, so that two views never add up.
 
-Changed hashes are written at once. Beside that a round never ends: it writes everything again, a slice at a time, and
-removes hashes nobody can account for. So whatever another view left behind, or a Redis that lost its last second or
-all it had, is right again within some seconds, and hashes of a view that died go by themselves.
+Changed hashes are written at once. Beside that a round never ends: it looks at everything, a slice at a time, writes
+what is not as it should be and removes what nobody can account for. So whatever another view left behind, or a Redis
+that lost its last second or all it had, is right again within some seconds. (Writing all of it again instead would
+fill Redis's log with what it has.)
 
-Times to live, relative to the watermark: a level and a minute last until their newest event leaves the hour, at most
-the hour; the status of a cascade lasts a minute. Each round renews them.
+Hashes of a view that died go by themselves. A level and a minute last until their newest event leaves the hour, as the
+watermark stands; the status of a cascade lasts a minute. The round renews that while it is not so.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from liq_pipeline.collector.resp import pack
@@ -20,11 +21,14 @@ from liq_pipeline.live.view import LEVELS_PREFIX, MINUTES_PREFIX, View
 from liq_pipeline.streams import events_key
 
 SLICE: Final = 250
-"""Hashes written again at a time: half a millisecond of Redis's time."""
+"""Hashes looked at, at a time: half a millisecond of Redis's time."""
 SCANNED: Final = 1_000
 _SHOWN: Final = tuple(prefix.encode() for prefix in (LEVELS_PREFIX, MINUTES_PREFIX, STATUS_PREFIX))
 _EVENTS: Final = events_key("").encode()
 _FIRST: Final = b"0"
+_SOON_MS: Final = 300_000
+_EXACT_MS: Final = 2_000
+"""How much sooner or later than it should a hash may go: little, if it has to go soon; else other rounds will come."""
 
 
 def write(view: View, key: bytes, fields: tuple[object, ...] | None) -> Iterator[bytes]:
@@ -36,6 +40,11 @@ def write(view: View, key: bytes, fields: tuple[object, ...] | None) -> Iterator
         yield pack(b"PEXPIRE", key, b"%d" % view.lasts(key))
 
 
+def anew(view: View, keys: Iterable[bytes]) -> list[bytes]:
+    """The commands that make these hashes what they are to be now."""
+    return [command for key in keys for command in write(view, key, view.fields(key))]
+
+
 def changes(view: View) -> list[bytes]:
     """The commands for all that changed since the last call."""
     return [command for key, fields in view.changed().items() for command in write(view, key, fields)]
@@ -44,42 +53,58 @@ def changes(view: View) -> list[bytes]:
 class Round:
     """One pass after another over what is there and what is to be there.
 
-    ``commands`` are the next slice, the last of which asks for names in Redis; ``found`` takes the answer to that.
+    ``commands`` ask for a slice of it; ``wrong`` takes the answers.
     """
 
     def __init__(self) -> None:
         self.completed = 0
-        """Passes that saw all names in Redis and wrote everything."""
+        """Passes that saw all names in Redis and looked at everything."""
         self.scanned = False
         """Whether this pass saw all names."""
         self.streams: set[bytes] = set()
         """Event streams that were met."""
         self._cursor = _FIRST
         self._left: deque[bytes] | None = None
+        self._asked: list[bytes] = []
 
     def commands(self, view: View) -> list[bytes]:
-        """The next slice of the round."""
+        """What asks for the next slice, to be sent behind all that was written."""
         if self._left is None:
             self._left, self.scanned = deque(view.names()), False
-        batch = [self._left.popleft() for _ in range(min(SLICE, len(self._left)))]
-        again = ((key, view.fields(key)) for key in batch)
-        return [command for key, fields in again if fields for command in write(view, key, fields)] + [self.scan()]
+        self._asked = [self._left.popleft() for _ in range(min(SLICE, len(self._left)))]
+        looks = [command for key in self._asked for command in (pack(b"HGETALL", key), pack(b"PTTL", key))]
+        return [*looks, self.scan()]
 
     def scan(self) -> bytes:
-        """The command that asks for names."""
+        """The command that asks for names alone."""
         return pack(b"SCAN", self._cursor, b"MATCH", b"liq:*", b"COUNT", b"%d" % SCANNED)
 
-    def found(self, view: View, answer: object) -> list[bytes]:
-        """Names in ``answer``, that of ``scan``, under which nothing is to be."""
-        if not isinstance(answer, list):
-            return []
-        self._cursor, keys = answer
-        self.streams |= {key for key in keys if key.startswith(_EVENTS)}
-        self.scanned = self.scanned or self._cursor == _FIRST
+    def wrong(self, view: View, answers: Sequence[object]) -> list[bytes]:
+        """Names of hashes that are not, or do not last, as they should, in the answers to ``commands`` or ``scan``."""
+        keys, self._asked = self._asked, []
+        found = [
+            key
+            for key, values, lasts in zip(keys, answers[:-1:2], answers[1:-1:2], strict=True)
+            if not _right(view, key, values, lasts)
+        ]
+        if isinstance(answers[-1], list):
+            self._cursor, names = answers[-1]
+            self.streams |= {name for name in names if name.startswith(_EVENTS)}
+            self.scanned = self.scanned or self._cursor == _FIRST
+            found += stray(view, names)
         if self.scanned and not self._left:
             self._left = None
             self.completed += 1
-        return stray(view, keys)
+        return found
+
+
+def _right(view: View, key: bytes, values: object, lasts: object) -> bool:
+    fields, due = view.fields(key), view.lasts(key)
+    if fields is None or not isinstance(values, list) or not isinstance(lasts, int):
+        return False
+    there = dict(zip(values[::2], values[1::2], strict=True))
+    wanted = {str(name).encode(): str(value).encode() for name, value in zip(fields[::2], fields[1::2], strict=True)}
+    return wanted.items() <= there.items() and abs(due - lasts) <= (_EXACT_MS if due <= _SOON_MS else _SOON_MS)
 
 
 def stray(view: View, keys: Iterable[bytes]) -> list[bytes]:

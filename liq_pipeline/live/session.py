@@ -19,7 +19,7 @@ from liq_pipeline.collector.resp import RedisAwayError, RedisConnection, pack
 from liq_pipeline.errors import LiqError
 from liq_pipeline.live import beginning
 from liq_pipeline.live.health import LiveReport
-from liq_pipeline.live.projection import Round, changes, stray
+from liq_pipeline.live.projection import SLICE, Round, anew, changes
 from liq_pipeline.live.reading import Item, Streams
 from liq_pipeline.live.records import Levels, Recorder
 from liq_pipeline.live.remembering import Remembering
@@ -36,7 +36,7 @@ _BLOCK_MS: Final = 50
 """How late what leaves by the clock alone may leave."""
 _TIMEOUT_SECONDS: Final = 15.0
 _SLICE_SECONDS: Final = 0.05
-"""Between two slices of the round that writes everything again."""
+"""Between two slices of the round that looks at everything."""
 _ROUND_SECONDS: Final = 5.0
 _HEALTH_SECONDS: Final = 1.0
 _MARGIN_MS: Final = 100
@@ -86,7 +86,7 @@ class Session:
         self._round = Round()
         health_at = slice_at = 0.0
         is_all = False
-        strays: list[bytes] = []
+        wrong: list[bytes] = []
         await self._meet(connection)
         while True:
             now = time.monotonic()
@@ -96,17 +96,18 @@ class Session:
                 await self._show_everything(connection)
                 health_at = now
             if self._shown:
-                commands = [pack(b"DEL", key) for key in stray(self._view, strays)] + changes(self._view)
-                strays = []
+                commands = anew(self._view, wrong) + changes(self._view)
+                wrong = []
                 if in_round := now >= slice_at:
-                    commands += self._round.commands(self._view)
+                    looks = self._round.commands(self._view)
                     slice_at = now + _SLICE_SECONDS
+                    commands += looks
             sent_at = self.now()
             replies = await connection.send([*commands, self._streams.ask(_BLOCK_MS)], _TIMEOUT_SECONDS)
             self._complain(replies[:-1])
             if in_round:
                 completed = self._round.completed
-                strays = self._round.found(self._view, replies[-2])
+                wrong = self._round.wrong(self._view, replies[-1 - len(looks) : -1])
                 if self._round.completed > completed:
                     slice_at = now + _ROUND_SECONDS
                     await self._follow(connection, self._round.streams)
@@ -168,11 +169,8 @@ class Session:
         """Find out about the clock, the streams there are and, at a beginning, the past they do not hold."""
         await self._set_clock(connection)
         scan = Round()
-        while True:
-            (reply,) = await connection.send([scan.scan()], _TIMEOUT_SECONDS)
-            scan.found(self._view, reply)
-            if scan.scanned:
-                break
+        while not scan.scanned:
+            scan.wrong(self._view, await connection.send([scan.scan()], _TIMEOUT_SECONDS))
         await self._follow(connection, scan.streams)
         await self._check_positions(connection)
         self.redis_away = None
@@ -195,13 +193,16 @@ class Session:
     async def _show_everything(self, connection: RedisConnection) -> None:
         """Write all hashes and remove all others that look like ours."""
         self._view.changed()
-        everything = Round()
-        while not everything.completed:
-            replies = await connection.send(everything.commands(self._view), _TIMEOUT_SECONDS)
-            self._complain(replies)
-            if strays := everything.found(self._view, replies[-1]):
-                await connection.send([pack(b"DEL", key) for key in strays], _TIMEOUT_SECONDS)
-        await self._follow(connection, everything.streams)
+        names = self._view.names()
+        for start in range(0, len(names), SLICE):
+            commands = anew(self._view, names[start : start + SLICE])
+            self._complain(await connection.send(commands, _TIMEOUT_SECONDS))
+        scan = Round()
+        while not scan.scanned:
+            (reply,) = await connection.send([scan.scan()], _TIMEOUT_SECONDS)
+            if strays := scan.wrong(self._view, [reply]):
+                await connection.send(anew(self._view, strays), _TIMEOUT_SECONDS)
+        await self._follow(connection, scan.streams)
         self._shown = True
 
     async def _follow(self, connection: RedisConnection, names: set[bytes]) -> None:
@@ -243,7 +244,7 @@ class Session:
             self._read, self._rate_since = 0, now
 
     def _complain(self, replies: Sequence[object]) -> None:
-        """Note why Redis refuses to write; the next round writes it again."""
+        """Note why Redis refuses to write; the next round does it again."""
         refused = next((str(reply) for reply in replies if isinstance(reply, hiredis.ReplyError)), None)
         if refused is not None and self._refused is None:
             _log.warning("Redis refuses what the live view writes: %s", refused)

@@ -80,12 +80,17 @@ class View:
                 late = LateEvent(event.event_id, event.exchange, event.symbol, event.time, arrived)
                 self.cascades.records.append(late)
 
-    def seed(self, events: Iterable[SeedEvent]) -> None:
-        """Take in events that the streams hold no more; those older than the memory are left out."""
+    def seed(self, events: Iterable[SeedEvent], *, tells_time: bool) -> None:
+        """Take in events that the streams hold no more; those older than the memory are left out.
+
+        Time follows them only if they are all there is: otherwise it is that of the streams, which are read from
+        before those events were new.
+        """
         for event in events:
             # When a replay landed is not known any more: of the present are those that the streams still hold.
             landed = event.received_at + (HOUR_MS if event.source == Source.REPLAY else 0)
-            self.time.see(event.time, event.received_at, landed, event.source)
+            if tells_time:
+                self.time.see(event.time, event.received_at, landed, event.source)
             if event.event_id not in self._seen:
                 self._add(event)
 
