@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Final, NamedTuple
 
+from matplotlib import colormaps
 from matplotlib.colors import Normalize
 
 from liq_pipeline.plots.canvas import INK, SHADE, day_axes, hours, legible, png, usd
@@ -15,8 +16,7 @@ _SYMBOLS: Final = 10
 _LARGEST_POINTS: Final = 420.0
 """Area of the largest cascade's disc, in square points."""
 _SMALLEST_POINTS: Final = 9.0
-_MAP: Final = "cividis_r"
-_COLOURS: Final = 16
+_RISKS: Final = colormaps["cividis_r"].resampled(12)
 
 
 class Cascade(NamedTuple):
@@ -53,7 +53,7 @@ def draw(day: date, cascades: Sequence[Cascade]) -> bytes:
         s=[max(_SMALLEST_POINTS, _LARGEST_POINTS * cascade.usd / max(largest, 1)) for cascade in ordered],
         c=[cascade.risk for cascade in ordered],
         norm=Normalize(0, 1),
-        cmap=_MAP,
+        cmap=_RISKS,
         edgecolors=INK,
         linewidths=0.5,
     )
@@ -69,7 +69,7 @@ def draw(day: date, cascades: Sequence[Cascade]) -> bytes:
     axes.annotate(
         f"largest disc: {usd(largest)} USD", (1, 1.02), xycoords="axes fraction", ha="right", fontsize=8, color=INK
     )
-    return png(figure, _COLOURS)
+    return png(figure, [_RISKS(shade) for shade in range(_RISKS.N)])
 
 
 def _height(rows: dict[str, int]) -> float:

@@ -35,4 +35,4 @@ def draw(day: date, minutes: Iterable[Minute]) -> bytes:
     axes.axhline(0, color=INK, linewidth=0.6)
     axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, fontsize=8, frameon=False, borderpad=0)
-    return png(figure)
+    return png(figure, (VERMILLION, BLUE))

@@ -28,7 +28,7 @@ def _pictures(instance: dg.DagsterInstance) -> dict[str, tuple[str, int]]:
         metadata = event.asset_materialization.metadata
         if "picture" in metadata:
             assert isinstance(metadata["picture"], dg.MarkdownMetadataValue)
-            found[table] = (str(metadata["picture"].value), int(str(metadata["picture_of_events"].value)))
+            found[table] = (str(metadata["picture"].value), int(str(metadata["picture_of"].value)))
     return found
 
 

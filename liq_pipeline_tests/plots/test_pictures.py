@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 from PIL import Image
 
-from liq_pipeline.plots import canvas, cascades, events, shares
+from liq_pipeline.plots import canvas, cascades, coverage, events, shares
 
 DAY = date(2025, 12, 10)
 MIDNIGHT = 1_765_324_800_000
@@ -51,7 +51,23 @@ def _shares(seed: int) -> bytes:
     return shares.draw(DAY, found, {"binance": "throttled-1s-largest", "bybit": "complete"})
 
 
-PICTURES = pytest.mark.parametrize("draw", [_events, _cascades, _shares])
+def _coverage(seed: int) -> bytes:
+    chance = random.Random(seed)
+    feeds = [coverage.Feed(f"feed-{n}", chance.random(), 86_400, n != 5) for n in range(6)]
+    gaps = [
+        coverage.Gap(
+            f"feed-{chance.randrange(7)}",
+            start := MIDNIGHT + chance.randrange(86_400_000),
+            start + int(chance.expovariate(1 / 60_000)),
+            chance.choice(["down", "silent", "overloaded", "throttled", "of another kind"]),
+            chance.random() < 0.3,
+        )
+        for _ in range(200)
+    ]
+    return coverage.draw(DAY, feeds, gaps)
+
+
+PICTURES = pytest.mark.parametrize("draw", [_events, _cascades, _shares, _coverage])
 
 
 @PICTURES
@@ -70,6 +86,12 @@ def test_a_day_with_a_single_event_and_cascade_has_its_pictures() -> None:
     assert alone != events.draw(DAY, [events.Minute(1438, "SHORT", 1)])
     assert cascades.draw(DAY, [cascades.Cascade("BTCUSDT", MIDNIGHT, MIDNIGHT, 0.0, 0.0)])
     assert shares.draw(DAY, [shares.Share(0, "okx", 0.0)], {})
+
+
+def test_a_gap_of_a_second_can_be_seen() -> None:
+    feed = coverage.Feed("okx", 0.99999, 86_400, True)
+    gap = coverage.Gap("okx", MIDNIGHT + 3_600_000, MIDNIGHT + 3_601_000, "down", False)
+    assert coverage.draw(DAY, [feed], [gap]) != coverage.draw(DAY, [feed], [gap._replace(reason="silent")])
 
 
 def test_hours_are_counted_from_the_days_midnight() -> None:

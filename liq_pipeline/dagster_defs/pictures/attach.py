@@ -16,32 +16,35 @@ import dagster as dg
 from liq_pipeline.dagster_defs.pictures.drawing import DRAWN, draw
 
 PICTURE: Final = "picture"
-_OF_EVENTS: Final = "picture_of_events"
+_OF: Final = "picture_of"
 _DRAWN_AT: Final = "picture_drawn_at"
 _TODAY_AGAIN: Final = timedelta(hours=1)
 
 
 class Drawn(NamedTuple):
-    """A picture in a materialization: of how many events, when drawn, and its Markdown."""
+    """A picture in a materialization: of how many events or spans, when drawn, and its Markdown."""
 
-    events: int
+    shown: int
     at: datetime
     markdown: str
 
 
 def attach(
-    context: dg.AssetExecutionContext, database_url: str, table: str, day: date, events: int, *, rewritten: bool
+    context: dg.AssetExecutionContext, database_url: str, table: str, day: date, shown: int, *, rewritten: bool
 ) -> None:
-    """Add the day's picture of ``table`` to its materialization, where there is one and the day has ``events``."""
-    if table not in DRAWN or not events:
+    """Add the day's picture of ``table`` to its materialization, where there is one and anything to be shown.
+
+    ``shown`` is how many events or spans that is; by that a day is known to look different.
+    """
+    if table not in DRAWN or not shown:
         return
     last, now = _last(context.instance, table, day), datetime.now(UTC)
-    if last is None or (rewritten and looks_different(last, events, day, now)):
-        last = Drawn(events, now, _markdown(table, day, draw(database_url, table, day)))
+    if last is None or (rewritten and looks_different(last, shown, day, now)):
+        last = Drawn(shown, now, _markdown(table, day, draw(database_url, table, day)))
     context.add_asset_metadata(
         {
             PICTURE: dg.MetadataValue.md(last.markdown),
-            _OF_EVENTS: last.events,
+            _OF: last.shown,
             _DRAWN_AT: dg.MetadataValue.timestamp(last.at),
         },
         asset_key=table,
@@ -49,11 +52,11 @@ def attach(
     )
 
 
-def looks_different(last: Drawn, events: int, day: date, now: datetime) -> bool:
+def looks_different(last: Drawn, shown: int, day: date, now: datetime) -> bool:
     """Whether a rewritten day is worth drawing again: today is rewritten every five minutes and changes little."""
     if day != now.date():
         return True
-    return now - last.at >= _TODAY_AGAIN or 4 * abs(events - last.events) > last.events
+    return now - last.at >= _TODAY_AGAIN or 4 * abs(shown - last.shown) > last.shown
 
 
 def _markdown(table: str, day: date, picture: bytes) -> str:
@@ -66,7 +69,7 @@ def _last(instance: dg.DagsterInstance, table: str, day: date) -> Drawn | None:
     for record in instance.fetch_materializations(of_day, limit=1).records:
         found = record.asset_materialization
         if found is not None and PICTURE in found.metadata:
-            events, at, picture = (found.metadata[name].value for name in (_OF_EVENTS, _DRAWN_AT, PICTURE))
-            assert isinstance(events, int) and isinstance(at, float) and isinstance(picture, str)
-            return Drawn(events, datetime.fromtimestamp(at, UTC), picture)
+            shown, at, picture = (found.metadata[name].value for name in (_OF, _DRAWN_AT, PICTURE))
+            assert isinstance(shown, int) and isinstance(at, float) and isinstance(picture, str)
+            return Drawn(shown, datetime.fromtimestamp(at, UTC), picture)
     return None

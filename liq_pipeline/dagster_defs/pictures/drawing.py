@@ -39,10 +39,18 @@ def _shares(database_url: str, day: date) -> bytes:
     return shares.draw(day, found, meanings(database_url, day))
 
 
+def _coverage(database_url: str, day: date) -> bytes:
+    from liq_pipeline.plots import coverage
+
+    feeds = [coverage.Feed(*row) for row in _rows(database_url, "feeds", day)]
+    return coverage.draw(day, feeds, [coverage.Gap(*row) for row in _rows(database_url, "gaps", day)])
+
+
 DRAWN: Final[Mapping[str, Callable[[str, date], bytes]]] = {
     "liquidations": _events,
     "liquidation_cascades": _cascades,
     "liquidation_exchange_comparison": _shares,
+    "feed_coverage": _coverage,
 }
 """How each table's picture is drawn."""
 
