@@ -22,6 +22,7 @@ defs = dg.Definitions(
         sources.landing_zone,
         sources.archive,
         sources.live_view,
+        sources.claims,
         landing.liquidations_raw,
         detection.detection,
         *rollups.rollups,

@@ -29,7 +29,15 @@ UPSTREAM: Final[Mapping[str, str]] = {
 """Where a table's columns come from: those of the same name are copies unless DERIVED says otherwise."""
 
 _HOT: Final = ("time", "symbol", "value_usd")
+_CLAIMED: Final = ("liq_coverage.from", "liq_coverage.to")
 DERIVED: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
+    # What the venue sent is parsed when it lands, and travels in the entry's field ``event``.
+    "liquidations_raw": {
+        "event_id": ("event_id",),
+        "received_at": ("received_at",),
+        "source": ("source",),
+        "raw_data": ("raw",),
+    },
     "liquidations": {
         "is_cascade": _HOT,
         "cascade_id": _HOT,
@@ -81,27 +89,29 @@ DERIVED: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
         "short_count": ("side",),
         "significant_count": ("is_significant",),
     },
-    # The rest of their columns is made of the collectors' claims, which are no columns of an asset.
+    # The rest of feed_gaps and feed_coverage is made of feed_heals, which is no asset, or of the clock.
     "feed_gaps": {
         "exchange": ("exchange", "market"),
-        "started_at": (),
-        "ended_at": (),
-        "reason": ("time", "contract", "source"),
+        "started_at": _CLAIMED,
+        "ended_at": _CLAIMED,
+        "reason": ("liq_coverage.reason", "time", "contract", "source"),
         "healed_at": (),
     },
     "feed_coverage": {
-        **dict.fromkeys(("covered_seconds", "coverage", "elapsed_seconds", "healed_seconds", "down_seconds"), ()),
-        **dict.fromkeys(("overloaded_seconds", "gap_count", "longest_gap_seconds"), ()),
-        **dict.fromkeys(("collected", "uncollected_seconds"), ()),
+        **dict.fromkeys(("covered_seconds", "coverage", "gap_count", "longest_gap_seconds"), _CLAIMED),
+        **dict.fromkeys(("down_seconds", "collected", "uncollected_seconds"), _CLAIMED),
+        **dict.fromkeys(("elapsed_seconds", "healed_seconds"), ()),
         "exchange": ("exchange", "market"),
         "day": ("time",),
         "event_count": ("event_id",),
         "saturation": ("time", "contract"),
+        "overloaded_seconds": (*_CLAIMED, "liq_coverage.reason"),
         "throttled_seconds": ("time", "contract"),
-        "silent_seconds": ("time", "source"),
+        "silent_seconds": (*_CLAIMED, "liq_coverage.reason", "time", "source"),
         "complete": ("feed_semantics",),
     },
 }
+"""Columns of ``UPSTREAM``, or of another asset where its name and a dot come first."""
 
 _TABLE: Final = re.compile(r"^CREATE TABLE (\w+) \(\n(.*?)^\);", re.MULTILINE | re.DOTALL)
 _COLUMN: Final = re.compile(r"^    ([a-z_]+) +([a-z]+(?:\[\])?)(.*?),?$", re.MULTILINE)
@@ -135,10 +145,9 @@ def tables() -> Mapping[str, Table]:
 
 def lineage(table: str) -> dg.TableColumnLineage:
     """Which upstream columns each column is made of."""
-    upstream = dg.AssetKey(UPSTREAM[table])
     return dg.TableColumnLineage(
         {
-            column.name: [dg.TableColumnDep(asset_key=upstream, column_name=name) for name in sources]
+            column.name: [dg.TableColumnDep(asset_key=dg.AssetKey(asset), column_name=name) for asset, name in sources]
             for column in tables()[table].schema.columns
             if (sources := _sources(table, column.name))
         }
@@ -169,11 +178,13 @@ def _description(table: str, column: str, comments: Mapping[str, str]) -> str:
         or comments.get(f"liquidations_raw.{column}", "")
     )
     sources = _sources(table, column)
-    made_of = f"From {', '.join(f'{upstream}.{name}' for name in sources)}." if sources else ""
+    made_of = f"From {', '.join(map('.'.join, sources))}." if sources else ""
     return " ".join(part for part in (text, made_of) if part)
 
 
-def _sources(table: str, column: str) -> Sequence[str]:
-    if table not in UPSTREAM or table == "liquidations_raw":
+def _sources(table: str, column: str) -> Sequence[tuple[str, str]]:
+    """Assets and their columns."""
+    if table not in UPSTREAM:
         return ()
-    return DERIVED[table].get(column, (column,))
+    names = DERIVED[table].get(column, ("event",) if table == "liquidations_raw" else (column,))
+    return [(asset or UPSTREAM[table], name) for asset, _, name in (name.rpartition(".") for name in names)]

@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
+import redis
 
+from liq_pipeline import streams
 from liq_pipeline.dagster_defs.materialize import materialize_day
 from liq_pipeline.dagster_defs.pictures.attach import Drawn, looks_different
 from liq_pipeline.dagster_defs.pictures.drawing import DRAWN
@@ -20,7 +22,7 @@ __all__ = ["instance", "line"]
 
 
 def _pictures(instance: dg.DagsterInstance) -> dict[str, tuple[str, int]]:
-    """By table the Markdown and the number of events of its newest picture."""
+    """By table the Markdown of its newest picture, and of how many events or spans that is."""
     found = {}
     for table in DRAWN:
         event = instance.get_latest_materialization_event(dg.AssetKey(table))
@@ -40,11 +42,14 @@ def test_a_day_with_events_is_drawn_and_one_that_is_not_rewritten_keeps_its_pict
     assert _pictures(instance) == {}
 
     add(redis_url, [entry(n, NOON + n * 100, value_usd="50000") for n in range(8)])
+    with redis.Redis.from_url(redis_url) as client:
+        claim = {"connection": "c", "from": NOON, "to": NOON + 3_600_000, "part": 0, "parts": 1}
+        client.xadd(streams.coverage_key("okx"), claim)  # type: ignore[arg-type]
     assert materialize_day(instance, DAY).success
     first = _pictures(instance)
     assert first.keys() == DRAWN.keys()
-    for markdown, events in first.values():
-        assert events == 8
+    assert {table for table, (_, shown) in first.items() if shown == 8} == DRAWN.keys() - {"feed_coverage"}
+    for markdown, _ in first.values():
         picture = markdown.removesuffix(")").partition("data:image/png;base64,")[2]
         assert base64.b64decode(picture, validate=True).startswith(b"\x89PNG")
 
@@ -53,7 +58,7 @@ def test_a_day_with_events_is_drawn_and_one_that_is_not_rewritten_keeps_its_pict
 
     add(redis_url, [entry(n, NOON + n * 100, value_usd="50000") for n in range(8, 10)])
     assert materialize_day(instance, DAY).success
-    assert {events for _, events in _pictures(instance).values()} == {10}
+    assert {shown for table, (_, shown) in _pictures(instance).items() if table != "feed_coverage"} == {10}
 
 
 @pytest.mark.parametrize(

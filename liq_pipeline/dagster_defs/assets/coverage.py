@@ -7,8 +7,9 @@ from typing import Final
 import dagster as dg
 
 from liq_pipeline.dagster_defs import columns, tables
-from liq_pipeline.dagster_defs.assets.sources import LANDING_ZONE
+from liq_pipeline.dagster_defs.assets.sources import CLAIMS
 from liq_pipeline.dagster_defs.partitions import day_of
+from liq_pipeline.dagster_defs.pictures import attach
 from liq_pipeline.dagster_defs.resources import Line
 from liq_pipeline.warehouse import coverage as warehouse_coverage
 from liq_pipeline.warehouse.coverage import CoverageReport, FeedDay
@@ -24,12 +25,11 @@ _SHOWN: Final = 50
 @dg.multi_asset(
     name="coverage",
     specs=[
-        # The collectors' claims and notes are in Redis beside the events. Of a week's events before the day only
-        # their number counts, to tell a silent venue from a small one.
+        # Of a week's events before the day only their number counts, to tell a silent venue from a small one.
         tables.spec(
             table,
             group="observability",
-            deps=[LANDING_ZONE.to_user_string(), "liquidations_raw"],
+            deps=[CLAIMS.to_user_string(), "liquidations_raw"],
             code_version=CODE_VERSION,
         )
         for table in TABLES
@@ -50,6 +50,10 @@ def coverage(context: dg.AssetExecutionContext, line: Line) -> Iterator[dg.Mater
                 "who else writes to this Redis, or give liq one of its own in LIQ_REDIS_URL"
             )
         _tell(context, key, report, seconds)
+        # Of a day on which nothing was collected, only imported, there is nothing to be seen.
+        seen = any(_collected(feed) for feed in report.feeds)
+        spans = sum(1 + len(feed.seen.gaps) for feed in report.feeds) if seen else 0
+        attach(context, servers.database_url, "feed_coverage", day_of(key), spans, rewritten=True)
     for table in TABLES:
         yield dg.MaterializeResult[None](asset_key=table)
 
@@ -106,7 +110,11 @@ def feeds_table(feeds: Iterable[FeedDay]) -> dg.MarkdownMetadataValue:
 
 
 def _percent(feed: FeedDay) -> str:
-    return f"{100 * feed.coverage:.3f} %" if feed.uncollected < feed.seen.elapsed else "never collected"
+    return f"{100 * feed.coverage:.3f} %" if _collected(feed) else "never collected"
+
+
+def _collected(feed: FeedDay) -> bool:
+    return feed.uncollected < feed.seen.elapsed
 
 
 def _said(report: CoverageReport) -> str:

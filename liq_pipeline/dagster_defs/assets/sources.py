@@ -13,6 +13,7 @@ from liq_pipeline.exchanges import adapter
 from liq_pipeline.settings import FEEDS
 
 LANDING_ZONE: Final = dg.AssetKey("liq_events")
+CLAIMS: Final = dg.AssetKey("liq_coverage")
 ARCHIVE: Final = dg.AssetKey("archive")
 LIVE_VIEW: Final = dg.AssetKey("liq_live")
 
@@ -63,6 +64,20 @@ landing_zone: Final = dg.AssetSpec(
     kinds={"redis"},
     owners=list(OWNERS),
     tags={"liq/layer": "landing"},
+)
+
+claims: Final = dg.AssetSpec(
+    CLAIMS,
+    deps=[spec.key for spec in exchanges],
+    description=(
+        "Redis streams liq:coverage:{feed} and liq:troubles:{feed}: which spans of time each connection covered, and "
+        "why a running collector covered nothing. Written by collector_job every few seconds; one that died leaves "
+        "its gap by saying nothing. Never materialized."
+    ),
+    group_name="observability",
+    kinds={"redis"},
+    owners=list(OWNERS),
+    tags={"liq/layer": "observability"},
 )
 
 archive: Final = dg.AssetSpec(
