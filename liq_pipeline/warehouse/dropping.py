@@ -20,6 +20,8 @@ _DELETE_DAY: Final = "DELETE FROM {} WHERE {} >= %(day)s AND {} < %(day)s + inte
 _DELETE_BEFORE: Final = "DELETE FROM {} WHERE {} < %s"
 _ALWAYS: Final = (
     ("frames_rejected", "received_at"),
+    ("feed_gaps", "started_at"),
+    ("feed_coverage", "day"),
     ("live_cascades", "cascade_start"),
     ("live_late_events", "time"),
     ("live_blind_spans", "ended_at"),

@@ -198,7 +198,7 @@ def test_the_first_day_of_all_needs_nothing_before_it(warehouse_url: str) -> Non
     assert days.materialize_events(warehouse_url, ago(7), WEEK).cascades == 1
 
 
-def test_rejected_frames_and_what_live_views_recorded_are_kept_as_long_as_rollups(warehouse_url: str) -> None:
+def test_rejected_frames_coverage_and_what_live_views_recorded_are_kept_as_long_as_rollups(warehouse_url: str) -> None:
     for number in (31, 30):
         query(
             warehouse_url,
@@ -211,7 +211,20 @@ def test_rejected_frames_and_what_live_views_recorded_are_kept_as_long_as_rollup
             " VALUES (gen_random_uuid(), 'BTCUSDT', %s, now())",
             utc(noon(ago(number))),
         )
+        query(
+            warehouse_url,
+            "INSERT INTO feed_gaps (exchange, started_at, ended_at, reason) VALUES ('okx', %s, now(), 'down')",
+            utc(noon(ago(number))),
+        )
+        query(
+            warehouse_url,
+            "INSERT INTO feed_coverage (exchange, day, covered_seconds, coverage, gap_count, longest_gap_seconds,"
+            " event_count, complete) VALUES ('okx', %s, 0, 0, 1, 86400, 0, false)",
+            ago(number),
+        )
     retain(warehouse_url, WEEK)
+    assert query(warehouse_url, "SELECT day FROM feed_coverage") == [(ago(30),)]
+    assert query(warehouse_url, "SELECT (started_at AT TIME ZONE 'UTC')::date FROM feed_gaps") == [(ago(30),)]
     assert query(warehouse_url, "SELECT (received_at AT TIME ZONE 'UTC')::date FROM frames_rejected") == [(ago(30),)]
     assert query(warehouse_url, "SELECT (time AT TIME ZONE 'UTC')::date FROM live_late_events") == [(ago(30),)]
 
