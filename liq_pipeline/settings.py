@@ -91,10 +91,11 @@ class Settings(BaseModel):
     """How long after its time half of a venue's events may arrive at most."""
     coverage_threshold: float = Field(default=0.95, ge=0, le=1)
     """The least share of a day in which a feed was covered, or healed."""
-    silent_seconds: int = Field(default=300, ge=1, le=86_400)
+    silent_seconds: int = Field(default=600, ge=1, le=86_400)
     """A venue that is covered and has no event for so long is taken for silent, if the others had so many that …"""
     silent_expected_events: int = Field(default=50, ge=1)
-    """… so many of its own were to be expected."""
+    """… so many of its own were to be expected. Half of both took chance for silence more than twice as often, in
+    simulated markets whose bursts differ in their venues; an hour of silence is found either way."""
     fresh_seconds: int = Field(default=900, ge=60)
     """How long a table may be behind what landed, or what it is made of. Today is refreshed every 300."""
     alive_seconds: int = Field(default=120, ge=30)

@@ -14,7 +14,7 @@ from liq_pipeline import streams
 from liq_pipeline.errors import DayRefusedError
 from liq_pipeline.liquidation import Market
 from liq_pipeline.settings import Settings
-from liq_pipeline.warehouse import coverage
+from liq_pipeline.warehouse import coverage, days, rollups
 from liq_pipeline.warehouse.connection import LOADER, READER, connect
 from liq_pipeline.warehouse.day_rows import day_span
 from liq_pipeline.warehouse.migrate import migrate
@@ -120,6 +120,17 @@ def test_a_day_is_what_was_claimed_and_its_gaps_say_why(warehouse_url: str, redi
     )  # fmt: skip
     assert row(warehouse_url, "collected, uncollected_seconds, feed_semantics") == (True, 0, "throttled-1s")
     assert report.claims.entries == 5 and report.feeds[0].seen.longest == 3_000_000
+
+    inverse = trade(9, NOON, market=Market.INVERSE, symbol="BTCUSD", contract="BTC-USD-SWAP")
+    land(warehouse_url, [inverse, trade(10, END)])
+    days.materialize_events(warehouse_url, DAY, OKX)
+    rollups.materialize(warehouse_url, "liquidation_exchange_comparison", DAY, OKX)
+    materialize(warehouse_url, redis_url)
+    labelled = "SELECT symbol, event_count, coverage > 0, complete, feed_semantics FROM exchange_comparison(%s, %s)"
+    assert sorted(query(warehouse_url, labelled, DAY, DAY)) == [
+        ("BTCUSD", 1, False, False, "throttled-1s"),
+        ("BTCUSDT", 7, True, False, "throttled-1s"),
+    ]
 
 
 def test_a_day_made_again_after_redis_has_forgotten_is_the_same(url: str, redis_url: str) -> None:
