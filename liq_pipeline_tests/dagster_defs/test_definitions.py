@@ -16,7 +16,6 @@ import yaml
 import liq_pipeline
 from liq_pipeline.dagster_defs import columns
 from liq_pipeline.dagster_defs.schedules import close_yesterday, refresh_today
-from liq_pipeline.dagster_defs.tables import MEASURES
 from liq_pipeline.definitions import defs
 
 ROOT = Path(liq_pipeline.__file__).parent.parent
@@ -99,7 +98,9 @@ def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> No
         "liquidation_price_levels/inside_day",
         "liquidation_exchange_comparison/adds_up",
         "liquidation_exchange_comparison/inside_day",
-        *(f"{table}/fresh" for table in MEASURES),
+        "feed_gaps/adds_up",
+        "feed_coverage/coverage_above_threshold",
+        *(f"{table}/fresh" for table in TABLES),
         *(f"exchanges/{name}{market}/alive" for name in ("binance", "bybit", "okx") for market in ("", "_inverse")),
         "liq_events/collected",
     }
@@ -135,7 +136,7 @@ def test_every_check_keeps_its_day_and_says_what_to_do() -> None:
 
 def test_no_run_of_a_day_evaluates_the_checks_about_now() -> None:
     keys = defs.resolve_job_def("daily_tables").asset_layer.asset_graph.asset_check_keys
-    assert {key.asset_key.to_user_string() for key in keys} == set(MEASURES)
+    assert {key.asset_key.to_user_string() for key in keys} == set(TABLES)
     assert not {key.name for key in keys} & ABOUT_NOW
 
 
@@ -152,6 +153,7 @@ def test_a_check_blocks_exactly_where_what_is_downstream_or_published_would_be_w
         "liquidations_raw/clock_skew",
         "liquidation_cascades/ids_stable",
         "liquidation_cascades/live_equals_batch",
+        "feed_coverage/coverage_above_threshold",
     }
 
 

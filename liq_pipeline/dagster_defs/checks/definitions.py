@@ -10,6 +10,7 @@ from liq_pipeline.dagster_defs.assets.rollups import TABLES as ROLLUPS
 from liq_pipeline.dagster_defs.checks import freshness
 from liq_pipeline.dagster_defs.checks.cascades import CASCADES
 from liq_pipeline.dagster_defs.checks.catalogue import Check
+from liq_pipeline.dagster_defs.checks.coverage import COVERAGE, GAPS
 from liq_pipeline.dagster_defs.checks.events import LIQUIDATIONS, SIGNIFICANT
 from liq_pipeline.dagster_defs.checks.raw import LANDED
 from liq_pipeline.dagster_defs.checks.rollups import checks_of
@@ -24,6 +25,8 @@ CHECKS: Final[Mapping[str, Sequence[Check]]] = {
     "liquidations_significant": SIGNIFICANT,
     "liquidation_cascades": CASCADES,
     **{table: checks_of(table) for table in ROLLUPS},
+    "feed_gaps": GAPS,
+    "feed_coverage": COVERAGE,
 }
 """Every check of a day, by table."""
 

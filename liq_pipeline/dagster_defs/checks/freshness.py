@@ -15,6 +15,7 @@ import dagster as dg
 import redis
 
 from liq_pipeline import streams
+from liq_pipeline.dagster_defs.assets.coverage import TABLES as COVERAGE
 from liq_pipeline.dagster_defs.assets.detection import TABLES as DETECTION
 from liq_pipeline.dagster_defs.assets.rollups import TABLES as ROLLUPS
 from liq_pipeline.dagster_defs.assets.sources import LANDING_ZONE, exchange_key
@@ -31,7 +32,7 @@ ALIVE: Final = "alive"
 COLLECTED: Final = "collected"
 _BEHIND: Final = (Path(__file__).parent / "behind.sql").read_text("utf-8")
 _RAW: Final = "liquidations_raw"
-_DAILY: Final = (*DETECTION, *ROLLUPS)
+_DAILY: Final = (*DETECTION, *ROLLUPS, *COVERAGE)
 _GONE_MS: Final = 30_000
 """A collector writes its health every few seconds and its lease every two; a successor needs less than this."""
 
