@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import dagster as dg
-from dagster._core.events import RunFailureReason
+from dagster._core.events import JobFailureData, RunFailureReason
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
@@ -134,15 +134,18 @@ def _run_ended(instance: dg.DagsterInstance, entry: dg.EventLogEntry, event: dg.
     outcome: Outcome = "success"
     reason = ""
     if event.event_type == dg.DagsterEventType.RUN_FAILURE:
-        outcome, reason = _failure(instance, entry.run_id, event)
+        outcome, reason = _failure(instance, entry, event)
     return RunEnded(entry.timestamp, entry.run_id, job, partition, outcome, reason)
 
 
-def _failure(instance: dg.DagsterInstance, run_id: str, event: dg.DagsterEvent) -> tuple[Outcome, str]:
-    data = event.job_failure_data
+def _failure(instance: dg.DagsterInstance, entry: dg.EventLogEntry, event: dg.DagsterEvent) -> tuple[Outcome, str]:
+    data = event.event_specific_data
+    if not isinstance(data, JobFailureData):
+        # Dagster gave the run up from outside, and says why only in what it noted of it before.
+        return "failure", _last_note(instance, entry) or event.message or "no reason recorded"
     if data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION:
         return "interrupted", event.message or ""
-    steps = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+    steps = instance.get_records_for_run(entry.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
     errors = [
         (step.step_key or "", step.step_failure_data.error)
         for record in steps
@@ -154,6 +157,16 @@ def _failure(instance: dg.DagsterInstance, run_id: str, event: dg.DagsterEvent) 
         _cause(data.error) if data.error else event.message or "no reason recorded"
     ]
     return "failure", "; ".join(told)
+
+
+def _last_note(instance: dg.DagsterInstance, entry: dg.EventLogEntry) -> str:
+    notes = instance.get_records_for_run(entry.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT).records
+    said = [
+        note.message
+        for record in notes
+        if record.timestamp <= entry.timestamp and (note := record.event_log_entry.dagster_event) is not None
+    ]
+    return (said[-1] if said else None) or ""
 
 
 def _cause(error: SerializableErrorInfo) -> str:

@@ -166,6 +166,16 @@ def test_a_failed_run_is_told_with_its_reason_and_heals_with_a_later_run_of_the_
     assert watch.look(700) == [(RUN, "healed", "ERROR")]
 
 
+def test_a_run_that_dagster_gave_up_is_told_with_what_it_noted_of_it(watch: Watch) -> None:
+    job = DEFINITIONS.resolve_job_def("daily_tables")
+    run = watch.instance.create_run_for_job(job, tags={"dagster/partition": DAY})
+    watch.instance.report_engine_event("It took longer than 120 seconds to start.", run)
+    watch.instance.report_run_failed(run)
+    watch.instance.report_engine_event("Ignoring a worker that started after the end.", run)
+    assert watch.look() == [(RUN, "broke", "ERROR")]
+    assert query(watch.database_url, "SELECT text FROM incidents") == [("It took longer than 120 seconds to start.",)]
+
+
 def test_a_click_on_materialize_that_failed_heals_with_the_days_own_run(watch: Watch) -> None:
     Scripted.fails = "disk full"
     dg.materialize([table], instance=watch.instance, partition_key=DAY, raise_on_error=False)
