@@ -66,6 +66,7 @@ class Session:
 
     def _begin_anew(self) -> None:
         self._view = View(self._params, self._significant, self._held_ms, self._watched)
+        self._view.holds = self._memory is not None
         self._streams = Streams()
         self._streams.follow(events_key(exchange).encode() for exchange in EXCHANGES)
         self._round = Round()
@@ -134,6 +135,7 @@ class Session:
                 return
             if not self._seeded:
                 await beginning.seed(view, memory.events, extent, self._params.window_ms)
+                view.holds = False
                 # A view that began anew meanwhile has its own to ask.
                 self._seeded = view is self._view
             await memory.write(self._view.watermark, self._landed)

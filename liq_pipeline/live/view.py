@@ -21,6 +21,8 @@ from liq_pipeline.streams import Entries
 
 LEVELS_PREFIX: Final = "liq:levels:"
 MINUTES_PREFIX: Final = "liq:agg:"
+HOLDS_AT_MOST: Final = 2_000_000
+"""Events kept beyond the memory while it is not known what came before them: some hundred MB."""
 STATUS_LASTS_MS: Final = 60_000
 """A cascade that nobody follows must not look active for long. Far more than a view takes to write it anew."""
 _STATUS: Final = STATUS_PREFIX.encode()
@@ -44,6 +46,8 @@ class View:
         self.late = 0
         self.forgotten = -(2**62)
         """Events before are not in memory, and are late if they come."""
+        self.holds = False
+        """Nothing is forgotten yet: earlier events are still to be asked for, and may begin a cascade of these."""
         self.unusable = 0
         """Entries with numbers that are none; the loader refuses and records them."""
         self._significant = significant
@@ -103,7 +107,7 @@ class View:
         self.hour.advance(watermark - HOUR_MS)
         self.cascades.settle(watermark, now)
         before = (watermark - self._memory_ms) // MINUTE_MS * MINUTE_MS
-        if before > self.forgotten:
+        if before > self.forgotten and not (self.holds and len(self) < HOLDS_AT_MOST):
             self._forget(before)
 
     def changed(self) -> dict[bytes, tuple[object, ...] | None]:

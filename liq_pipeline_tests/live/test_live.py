@@ -252,6 +252,24 @@ def test_a_database_that_is_away_is_asked_again_and_gets_everything_then(client:
     assert len(memory.standing()) == 1
 
 
+def test_a_cascade_longer_than_the_memory_is_whole_though_the_database_comes_late(
+    client: redis.Redis, redis_url: str
+) -> None:
+    entries = [make(number, NOON + number * 10_000, source="replay").entry for number in range(700)]
+    memory = Memory(away=True)
+    memory.commit(entries[:300])
+    land(client, entries[200:])
+
+    async def scenario() -> None:
+        async with running(redis_url, memory) as view:
+            await until(lambda: view.report and view.report.events == 500 and view.report.state == "live", "it goes on")
+            memory.away = False
+            await shows(client, expected(entries, newest(entries)))
+            await until(lambda: view.report and view.report.memory < 400, "what is older than the memory goes then")
+
+    asyncio.run(scenario())
+
+
 def test_what_landed_and_went_while_no_view_ran_is_a_blind_span(client: redis.Redis, redis_url: str) -> None:
     entries, memory = market(4, 40), Memory()
 
