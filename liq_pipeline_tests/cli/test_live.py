@@ -16,7 +16,7 @@ def test_without_a_database_it_shows_the_last_hour_says_that_nothing_is_recorded
 ) -> None:
     now = time.time_ns() // 1_000_000
     add(redis_url, [entry(n, now - 100 * n, value_usd="50000") for n in range(6)])
-    done = liq("live", "--for", "3s", LIQ_REDIS_URL=redis_url, LIQ_HOME="/nowhere")
+    done = liq("live", "--for", "5s", LIQ_REDIS_URL=redis_url, LIQ_HOME="/nowhere")
     assert done.returncode == 0, done.stderr
     assert "nothing is recorded" in done.stdout
     assert "6 events" in done.stdout

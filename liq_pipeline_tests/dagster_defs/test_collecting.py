@@ -123,7 +123,7 @@ def test_the_job_records_what_the_shift_did(configured: str) -> None:
     assert observed[0].asset_observation.metadata["binance events"].value == 0
 
 
-def test_only_ended_collector_runs_are_pruned() -> None:
+def test_only_ended_shifts_are_pruned() -> None:
     @dg.op
     def nothing() -> None:
         return None
@@ -132,18 +132,22 @@ def test_only_ended_collector_runs_are_pruned() -> None:
     def collector() -> None:
         nothing()
 
+    @dg.job(name="live_job")
+    def live() -> None:
+        nothing()
+
     @dg.job(name="daily_tables")
     def tables() -> None:
         nothing()
 
     with dg.DagsterInstance.ephemeral() as instance:
-        ended = collector.execute_in_process(instance=instance).run_id
+        ended = {job.execute_in_process(instance=instance).run_id for job in (collector, live)}
         kept = {
             tables.execute_in_process(instance=instance).run_id,
             instance.create_run_for_job(collector, status=dg.DagsterRunStatus.STARTED).run_id,
         }
         assert prune(instance, datetime.now(UTC) - timedelta(days=14)) == 0
-        assert prune(instance, datetime.now(UTC) + timedelta(minutes=1)) == 1
-        assert instance.get_run_by_id(ended) is None
+        assert prune(instance, datetime.now(UTC) + timedelta(minutes=1)) == 2
+        assert not any(instance.get_run_by_id(run_id) for run_id in ended)
         assert {run.run_id for run in instance.get_runs()} == kept
         assert prune_job.execute_in_process(instance=instance).success
