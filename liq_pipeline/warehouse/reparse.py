@@ -61,6 +61,7 @@ _UNCLAIM: Final = """
 DELETE FROM unmatched_days AS claim WHERE day = {day} AND NOT EXISTS (
     SELECT FROM liquidations_raw AS raw WHERE raw.time >= {start} AND raw.time < {end}
         AND raw.exchange = claim.exchange AND raw.contract = claim.contract AND raw.source = claim.source)"""
+_REPARSED: Final = "UPDATE day_state SET reparsed_at = now() WHERE day = ANY(%s)"
 _STAGED: Final = sql.SQL("""
 SELECT time, event_id::text, event, matched, reason, received_at, exchange, source, market, contract, ordinal, raw
 FROM reparsed ORDER BY number""")
@@ -115,9 +116,11 @@ def reparse(
                 progress(day)
                 report.days[day] = _read_again(connection, day, exchanges, rereader)
             _replace(connection, window, report)
+            connection.execute(_REPARSED, (list(report.stale),))
         with connection.transaction(force_rollback=dry_run):
             lock_landing(connection)
             reparse_rejected.retry(connection, exchanges, rereader, window, report)
+            connection.execute(_REPARSED, (list(report.stale),))
     return report
 
 

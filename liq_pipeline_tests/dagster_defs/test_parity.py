@@ -132,6 +132,8 @@ CASES = {
     "Redis lost what the view had seen": Case("gap", None, row(10, 20), None, (("blind", [(at(25), at(90))]),)),
     "a view ran again long before": Case(UNEXPLAINED, None, row(10, 20), None, (("blind", [(at(-90), at(9))]),)),
     "found with other settings": Case("settings changed", row(10, 20), None, BEFORE, (), True),
+    "rows were read again since": Case("reparsed", row(10, 20), SHORTER, BEFORE, (("reparsed_at", at(141)),)),
+    "rows were read again before": Case(UNEXPLAINED, row(10, 20), SHORTER, BEFORE, (("reparsed_at", at(139)),)),
     "not final by the watermark": Case(None, row(10, 20), None, BEFORE, (("watermark", at(79)),)),
     "final by the watermark": Case(UNEXPLAINED, row(10, 20), None, BEFORE, (("watermark", at(80)),)),
     "the day is stale": Case(None, row(10, 20), SHORTER, BEFORE, (("fresh", False),)),

@@ -154,6 +154,8 @@ def test_days_of_a_parser_that_inverted_sides_become_what_the_right_one_makes(
     assert sum(day.changed for day in report.days.values()) == len(clean)
     assert sum(day.new_ids + day.rejected for day in report.days.values()) == 0
     assert [day for day, _ in stale_days(warehouse_url, KEEP)] == days == sorted(report.stale)
+    marked = query(warehouse_url, "SELECT day FROM day_state WHERE reparsed_at IS NOT NULL ORDER BY day")
+    assert marked == [(day,) for day in days]
 
     settle(warehouse_url)
     assert raw(warehouse_url) == clean

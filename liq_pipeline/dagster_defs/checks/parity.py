@@ -36,8 +36,9 @@ _DAY: Final = timedelta(days=1)
 class Known(NamedTuple):
     """How far both sides came: ``watermark`` and ``landed`` of the live view, ``drained_until`` of the loader.
 
-    ``fresh`` and ``next_fresh`` say whether the day and the next one hold all that the database has; ``blind`` are
-    spans, by landing time, in which no view ran.
+    ``reparsed_at`` is when rows of the day or its neighbours were last read again, ``fresh`` and ``next_fresh`` say
+    whether the day and the next one hold all that the database has; ``blind`` are spans, by landing time, in which no
+    view ran.
     """
 
     watermark: datetime
@@ -48,6 +49,7 @@ class Known(NamedTuple):
     fresh: bool = True
     next_fresh: bool = True
     blind: Sequence[tuple[datetime, datetime]] = ()
+    reparsed_at: datetime | None = None
 
 
 class Evidence(NamedTuple):
@@ -159,6 +161,8 @@ def reason(difference: Difference, evidence: Evidence | None, known: Known) -> s
         return "imported"
     if evidence and evidence.late:
         return "late event"
+    if known.reparsed_at and (live is None or live["recorded_at"] < known.reparsed_at):
+        return "reparsed"
     return UNEXPLAINED
 
 
@@ -198,6 +202,7 @@ def _known(look: Look, state: Row) -> Known:
         fresh=look.day not in behind,
         next_fresh=look.day + _DAY not in behind,
         blind=[(span.lower, span.upper) for span in state["blind"]],
+        reparsed_at=state["reparsed_at"],
     )
 
 
@@ -232,7 +237,7 @@ LIVE_EQUALS_BATCH: Final = Check(
     live_equals_batch,
     "What the live view showed when each cascade was final, corrections applied, is what the table says, column by "
     "column. Differences are listed with their reason: late event (older than the view's memory), gap (no view ran, or "
-    "Redis lost entries), imported (members came from files), settings changed. Only what nothing explains fails. If "
-    "it fails: after `liq reparse` of the day it is to be expected; otherwise live detection and batch detection "
-    "disagree: keep the day's raw rows and its rows of live_cascades as a test of liq_pipeline/live.",
+    "Redis lost entries), imported (members came from files), settings changed, reparsed (`liq reparse` changed rows "
+    "since). Only what nothing explains fails. If it fails: live detection and batch detection disagree: keep the "
+    "day's raw rows and its rows of live_cascades as a test of liq_pipeline/live.",
 )
