@@ -24,7 +24,9 @@ SELECT exchange, reason, count(*) AS frames, max(received_at) AS newest
 FROM frames_rejected WHERE received_at >= %s
 GROUP BY exchange, reason ORDER BY frames DESC, exchange, reason LIMIT %s"""
 _COVERAGE: Final = """
-SELECT exchange AS feed, coverage, collected, gap_count AS gaps, longest_gap_seconds, healed_seconds, throttled_seconds,
+SELECT exchange AS feed, collected,
+       least(1, covered_seconds / greatest(elapsed_seconds - uncollected_seconds, 0.001)) AS coverage,
+       gap_count AS gaps, longest_gap_seconds, healed_seconds, throttled_seconds,
        event_count AS events, feed_semantics AS publishes
 FROM feed_coverage WHERE day = %s ORDER BY exchange"""
 _BEHIND: Final = """
@@ -55,7 +57,7 @@ class Rejections:
 
 @dataclass(frozen=True)
 class FeedCoverage:
-    """How much of a day was seen of a feed; the table's columns of the same names."""
+    """How much of a day was seen of a feed, in the table's words; ``coverage`` is since it was first collected ever."""
 
     feed: str
     coverage: Decimal
