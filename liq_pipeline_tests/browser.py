@@ -73,6 +73,10 @@ class Page:
         """The value of a JavaScript expression in the page."""
         return self._call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
 
+    def resize(self, width: int, height: int) -> None:
+        """Make the page this large."""
+        self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
     def screenshot(self, width: int, height: int) -> bytes:
         """A PNG of the page's upper left part."""
         clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
@@ -89,12 +93,12 @@ class Page:
 
 
 @contextlib.contextmanager
-def chromium(width: int = 1400, height: int = 1000) -> Iterator[Page]:
-    """A new browser with an empty profile, and one tab of this size. There has to be an ``executable()``."""
+def chromium() -> Iterator[Page]:
+    """A new browser with an empty profile, and one tab. There has to be an ``executable()``."""
     program = executable()
     assert program is not None
     profile = tempfile.mkdtemp(prefix="liq-chromium-")
-    command = [program, *_FLAGS, f"--window-size={width},{height}", f"--user-data-dir={profile}", "about:blank"]
+    command = [program, *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         with connect(_tab(Path(profile, "DevToolsActivePort")), max_size=None, proxy=None) as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import Final
 
 import dagster as dg
@@ -16,6 +17,8 @@ from liq_pipeline.dagster_defs.resources import Line
 # How often to write down what goes on as it did: Dagster keeps every observation and evaluation for ever.
 _OBSERVED_AGAIN: Final = 600.0
 _EVALUATED_AGAIN: Final = 3600.0
+_FAILS_FOR: Final = 60.0
+"""A failure is one when it has stood for so long: at a start nobody collects yet, and every rescue takes a moment."""
 
 
 class Written(msgspec.Struct):
@@ -28,6 +31,8 @@ class Written(msgspec.Struct):
 class _Cursor(msgspec.Struct):
     observed: dict[str, Written] = {}
     evaluated: dict[str, Written] = {}
+    failing: dict[str, float] = {}
+    """Since when each check fails that did not pass at the last look."""
 
 
 @dg.sensor(
@@ -37,7 +42,7 @@ class _Cursor(msgspec.Struct):
     description=(
         "Writes down the state of each exchange's feed, of the landing zone in Redis and of the live view when it "
         "changes, and every ten minutes while it is active; and the checks fresh, alive and collected when their "
-        "verdict changes, and every hour."
+        "verdict changes, when the table is materialized, and every hour."
     ),
 )
 def observed(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorResult:
@@ -46,10 +51,17 @@ def observed(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorResult
     found = look(servers.redis_url, settings.exchanges, int(now * 1000))
     news = {key: health for key, health in found.items() if is_news(health, cursor.observed.get(_name(key)), now)}
     findings = freshness.evaluate(settings, servers.database_url, servers.redis_url)
-    verdicts = [item for item in findings if is_new_verdict(item, cursor.evaluated.get(_check(item)), now)]
+    cursor.failing = {_check(item): cursor.failing.get(_check(item), now) for item in findings if not _passed(item)}
+    made = last_materialized(context.instance, {finding.asset for finding in findings})
+    verdicts = [
+        item
+        for item in findings
+        if now - cursor.failing.get(_check(item), 0) >= _FAILS_FOR
+        and is_new_verdict(item, cursor.evaluated.get(_check(item)), made.get(item.asset, 0), now)
+    ]
     cursor.observed |= {_name(key): Written(health.state, now) for key, health in news.items()}
     cursor.evaluated |= {_check(finding): Written(_verdict(finding), now) for finding in verdicts}
-    failing = "".join(f"; {_check(item)}: {item.verdict.description}" for item in findings if not item.verdict.passed)
+    failing = "".join(f"; {_check(item)}: {item.verdict.description}" for item in findings if not _passed(item))
     return dg.SensorResult(
         asset_events=[
             *(_observation(key, health) for key, health in news.items()),
@@ -67,13 +79,30 @@ def is_news(health: Health, written: Written | None, now: float) -> bool:
     return health.active and now - written.at >= _OBSERVED_AGAIN
 
 
-def is_new_verdict(finding: Finding, written: Written | None, now: float) -> bool:
-    """Whether to write an evaluation down: the verdict changed, or was not written for a while."""
-    return written is None or written.state != _verdict(finding) or now - written.at >= _EVALUATED_AGAIN
+def is_new_verdict(finding: Finding, written: Written | None, materialized: float, now: float) -> bool:
+    """Whether to write an evaluation down: the verdict changed, or was not written for a while, or the table was
+    materialized since, after which the UI takes a check for not evaluated."""
+    if written is None or written.state != _verdict(finding):
+        return True
+    return now - written.at >= _EVALUATED_AGAIN or materialized > written.at
+
+
+def last_materialized(instance: dg.DagsterInstance, assets: Collection[dg.AssetKey]) -> dict[dg.AssetKey, float]:
+    """When each asset was last materialized, whatever the day; seconds UTC."""
+    entries = (record.asset_entry for record in instance.get_asset_records(list(assets)))
+    return {
+        entry.asset_key: entry.last_materialization_record.timestamp
+        for entry in entries
+        if entry.last_materialization_record is not None
+    }
 
 
 def _observation(key: dg.AssetKey, health: Health) -> dg.AssetObservation:
     return dg.AssetObservation(key, description=health.state, metadata={"state": health.state, **health.metadata})
+
+
+def _passed(finding: Finding) -> bool:
+    return finding.verdict.passed
 
 
 def _verdict(finding: Finding) -> str:

@@ -6,6 +6,7 @@ import time
 from typing import NamedTuple
 
 import dagster as dg
+import msgspec
 import pytest
 import redis
 
@@ -55,15 +56,16 @@ def test_a_state_is_news_when_it_changes_and_every_ten_minutes_while_active() ->
     assert not is_news(gone, Written("gone", 1_000), 900_000)
 
 
-def test_a_verdict_is_written_down_when_it_changes_and_every_hour() -> None:
+def test_a_verdict_is_written_down_when_it_changes_every_hour_and_after_each_materialization() -> None:
     passed = Finding(BINANCE, "alive", Verdict(True, "live"))
     failed = Finding(BINANCE, "alive", Verdict(False, "gone"))
-    assert is_new_verdict(passed, None, 1_000)
-    assert not is_new_verdict(passed, Written("passed", 1_000), 4_599)
-    assert is_new_verdict(passed, Written("passed", 1_000), 4_600)
-    assert is_new_verdict(failed, Written("passed", 1_000), 1_001)
-    assert not is_new_verdict(failed, Written("failed", 1_000), 1_001)
-    assert is_new_verdict(failed, Written("warned", 1_000), 1_001)
+    assert is_new_verdict(passed, None, 0, 1_000)
+    assert not is_new_verdict(passed, Written("passed", 1_000), 999, 4_599)
+    assert is_new_verdict(passed, Written("passed", 1_000), 999, 4_600)
+    assert is_new_verdict(passed, Written("passed", 1_000), 1_001, 1_002)
+    assert is_new_verdict(failed, Written("passed", 1_000), 0, 1_001)
+    assert not is_new_verdict(failed, Written("failed", 1_000), 0, 1_001)
+    assert is_new_verdict(failed, Written("warned", 1_000), 0, 1_001)
 
 
 def test_what_redis_holds_is_written_down_once_and_again_when_it_changes(
@@ -101,7 +103,17 @@ def test_what_redis_holds_is_written_down_once_and_again_when_it_changes(
             LIVE_VIEW: "live",
         }
         assert seen.observations[LIVE_VIEW].metadata["active"].value == 2
+        assert seen.verdicts == {}
+
+        # A failure counts when it has stood for a minute.
+        failing = msgspec.json.decode(seen.cursor)["failing"]
+        assert failing.keys() == {"liq_events/collected"}
+        seen = _tick(seen.cursor.replace(str(failing["liq_events/collected"]), str(time.time() - 61)))
         assert seen.verdicts == {(LANDING_ZONE, "collected"): False}
+
+        client.set(streams.lease_key("binance"), "somebody")
+        seen = _tick(seen.cursor)
+        assert seen.verdicts == {(LANDING_ZONE, "collected"): True}
 
 
 def test_a_redis_that_is_away_is_a_state_of_the_landing_zone() -> None:
@@ -117,7 +129,8 @@ class Seen(NamedTuple):
 
 
 def _tick(cursor: str | None) -> Seen:
-    result = observed(dg.build_sensor_context(cursor=cursor, resources={"line": Line()}))
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = observed(dg.build_sensor_context(instance, cursor=cursor, resources={"line": Line()}))
     assert isinstance(result, dg.SensorResult) and result.cursor is not None
     events = result.asset_events
     return Seen(

@@ -67,7 +67,8 @@ def ui(line: tuple[str, str], tmp_path: Path) -> Iterator[str]:
 
 @pytest.mark.skipif(browser.executable() is None, reason="no Chromium on PATH")
 def test_a_person_finds_the_assets_a_days_numbers_its_picture_its_checks_and_where_it_comes_from(ui: str) -> None:
-    with browser.chromium(1400, 1100) as page:
+    with browser.chromium() as page:
+        page.resize(1400, 1100)
         page.open(f"{ui}/assets", "liquidation_cascades", PATIENCE)
         for asset in ("liquidations_raw", "liquidations_significant", "liquidations_hourly", "exchanges / okx"):
             page.wait(asset, PATIENCE)
