@@ -13,7 +13,7 @@ from liq_pipeline.dagster_defs.pictures import attach
 from liq_pipeline.dagster_defs.resources import Line
 from liq_pipeline.warehouse import coverage as warehouse_coverage
 from liq_pipeline.warehouse.coverage import CoverageReport, FeedDay
-from liq_pipeline.warehouse.coverage_rules import Gap
+from liq_pipeline.warehouse.coverage_rules import THROTTLED, Gap
 from liq_pipeline.warehouse.windows import utc
 
 CODE_VERSION: Final = "1"
@@ -85,8 +85,8 @@ def _tell(context: dg.AssetExecutionContext, key: str, report: CoverageReport, s
 
 
 def gaps_table(gaps: Sequence[tuple[str, Gap]]) -> dg.MarkdownMetadataValue:
-    """Gaps by time, the longest of them if they are many."""
-    shown = sorted(gaps, key=lambda item: item[1].start - item[1].end)[:_SHOWN]
+    """Gaps by time; if they are many, those in which something was missed come first, and the longest."""
+    shown = sorted(gaps, key=lambda item: (item[1].reason == THROTTLED, item[1].start - item[1].end))[:_SHOWN]
     lines = [
         f"| {feed} | {utc(gap.start):%H:%M:%S} | {utc(gap.end):%H:%M:%S} | {_duration(gap.end - gap.start)} "
         f"| {gap.reason} | {f'{utc(gap.healed_at):%Y-%m-%d %H:%M}' if gap.healed_at else ''} |"
@@ -94,7 +94,9 @@ def gaps_table(gaps: Sequence[tuple[str, Gap]]) -> dg.MarkdownMetadataValue:
     ]
     text = _table(("feed", "from", "to", "seconds", "reason", "healed at"), lines) if lines else "No gaps."
     more = len(gaps) - len(shown)
-    return dg.MetadataValue.md(f"{text}\n\nThe longest; {more} more are in the table." if more else text)
+    return dg.MetadataValue.md(
+        f"{text}\n\nThe longest, throttled ones last; {more} more are in the table." if more else text
+    )
 
 
 def feeds_table(feeds: Iterable[FeedDay]) -> dg.MarkdownMetadataValue:
