@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
+from uuid import UUID
 
+import numpy as np
+
+from liq_pipeline.liquidation import Liquidation
 from liq_pipeline.warehouse.connection import Connection
+from liq_pipeline.warehouse.present import present
 from liq_pipeline.warehouse.windows import utc
 
 REASONS: Final = ("down", "silent", "overloaded")
@@ -16,10 +21,7 @@ SELECT exchange, (extract(epoch FROM started_at) * 1000)::bigint, (extract(epoch
 FROM feed_gaps
 WHERE exchange = %s AND healed_at IS NULL AND reason = ANY(%s) AND started_at < %s AND ended_at > %s
 ORDER BY started_at, reason"""
-_KNOWN: Final = """
-SELECT event_id::text FROM liquidations_raw WHERE time >= %s AND time < %s AND event_id = ANY(%s::uuid[])"""
 _RECORDED: Final = "SELECT frame FROM frames_rejected WHERE source = %s AND frame = ANY(%s)"
-_BATCH: Final = 10_000
 
 
 class Gap(NamedTuple):
@@ -41,14 +43,14 @@ def unhealed(connection: Connection, feed: str, start_ms: int, end_ms: int) -> l
     return [Gap(*row) for row in connection.execute(_UNHEALED, values)]
 
 
-def known(connection: Connection, event_ids: Sequence[str], start_ms: int, end_ms: int) -> set[str]:
-    """Those of the ids that the database has within the span."""
-    found: set[str] = set()
-    for first in range(0, len(event_ids), _BATCH):
-        some = list(event_ids[first : first + _BATCH])
-        rows = connection.execute(_KNOWN, (utc(start_ms), utc(end_ms), some))
-        found.update(event_id for (event_id,) in rows)
-    return found
+def known(connection: Connection, liquidations: Sequence[Liquidation]) -> set[str]:
+    """The ``event_id`` of those of them that the database has."""
+    if not liquidations:
+        return set()
+    times = np.array([item.time for item in liquidations], np.int64)
+    ids = np.frombuffer(b"".join(UUID(item.event_id).bytes for item in liquidations), "V16")
+    there = present(connection, "liquidations_raw", times, ids)
+    return {item.event_id for item, is_there in zip(liquidations, there.tolist(), strict=True) if is_there}
 
 
 def recorded(connection: Connection, source: str, frames: Sequence[bytes]) -> set[bytes]:

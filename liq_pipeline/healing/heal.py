@@ -148,8 +148,8 @@ class _Healing:
     def run(self, span: Span, gaps: Sequence[Gap]) -> HealReport:
         report = HealReport(self.feed, span)
         fetched = asyncio.run(self._fetch(span, report))
-        with connect(self.database_url, role=READER) as connection:
-            there = known(connection, list(fetched.rows), span.start, span.end)
+        with connect(self.database_url, role=LOADER) as connection:
+            there = known(connection, [item.liquidation for item in fetched.rows.values()])
             seen = recorded(connection, self.history.source, [item.frame for item in fetched.rejections])
         missing = [item for event_id, item in fetched.rows.items() if event_id not in there]
         rejections = {item.frame: item for item in fetched.rejections if item.frame not in seen}

@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
+from liq_pipeline.dagster_defs.pictures import attach
 from liq_pipeline.healing.heal import heal_span
 from liq_pipeline.settings import load_settings
 from liq_pipeline.warehouse.migrate import migrate
@@ -55,6 +56,8 @@ def line(
     variables = {**export(database_url), "LIQ_REST_URL_OKX": venue.rest_url, "LIQ_SYMBOLS": "BTCUSDT"}
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
+    # Drawing takes as long as half of all the rest, and has tests of its own.
+    monkeypatch.setattr(attach, "draw", lambda *_: b"")
     with webhook() as hook, dg.DagsterInstance.ephemeral() as instance:
         channel = {"alert_urls": (SecretStr(hook.url),)}
         settings = load_settings(variables, env_file=None).model_copy(update=channel)
