@@ -215,7 +215,7 @@ def _archive(status: Status, settings: Settings, servers: Servers) -> None:
 
 
 def _dagster(status: Status, settings: Settings, servers: Servers) -> None:
-    from liq_pipeline.dagster_defs.recorded import last_materializations, last_run, standing_failures
+    from liq_pipeline.dagster_defs.recorded import failing_sensors, last_materializations, last_run, standing_failures
 
     if not os.environ.get("DAGSTER_HOME") and not has_storage(servers.database_url):
         # Asking must not make what it asks about.
@@ -224,6 +224,7 @@ def _dagster(status: Status, settings: Settings, servers: Servers) -> None:
     with dagster_instance(settings, servers) as instance:
         tables = last_materializations(instance)
         failures = standing_failures(instance)
+        sensors = failing_sensors(instance)
         dropped = last_run(instance, "retention_job")
     status.tables += [
         {
@@ -247,6 +248,10 @@ def _dagster(status: Status, settings: Settings, servers: Servers) -> None:
                 "next_run": None,
             }
         )
+    status.problems += [
+        f"{sensor.name} fails: {sensor.error}: its page in the UI, below Automation, shows since when"
+        for sensor in sensors
+    ]
     status.failing_checks += [failure._asdict() for failure in failures]
     if failures:
         first = failures[0]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import dagster as dg
+from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from liq_pipeline.dagster_defs.tables import MEASURES
@@ -26,6 +27,13 @@ class StandingFailure(NamedTuple):
     table: str
     check: str
     day: str
+
+
+class FailingSensor(NamedTuple):
+    """A sensor or schedule whose last tick failed, and why."""
+
+    name: str
+    error: str
 
 
 def last_materializations(instance: dg.DagsterInstance) -> list[LastMaterialization]:
@@ -55,6 +63,26 @@ def last_run(instance: dg.DagsterInstance, job: str) -> tuple[datetime, str] | N
     if not records:
         return None
     return records[0].create_timestamp.replace(tzinfo=UTC), records[0].dagster_run.status.value.lower()
+
+
+def failing_sensors(instance: dg.DagsterInstance) -> list[FailingSensor]:
+    """Sensors and schedules that are on and whose last tick failed: nobody else would say so."""
+    from liq_pipeline.definitions import defs
+
+    repository = defs.get_repository_def()
+    names = {*(sensor.name for sensor in repository.sensor_defs), *(each.name for each in repository.schedule_defs)}
+    found = []
+    for state in instance.all_instigator_state():
+        if state.name not in names or state.status is InstigatorStatus.STOPPED:
+            continue
+        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=2)
+        ended = [tick for tick in ticks if tick.status is not TickStatus.STARTED]
+        if ended and ended[0].status is TickStatus.FAILURE:
+            error = ended[0].error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            found.append(FailingSensor(state.name, " ".join(error.message.split()) if error else "no reason recorded"))
+    return sorted(found)
 
 
 def _last(instance: dg.DagsterInstance, table: str) -> LastMaterialization:

@@ -11,12 +11,23 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import redis
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
+)
+from dagster_shared.error import SerializableErrorInfo
 
 from liq_pipeline import streams
 from liq_pipeline.dagster_defs.alerts import alerts
 from liq_pipeline.dagster_defs.event_log import RunEnded
 from liq_pipeline.dagster_defs.incidents import State, incidents, look, to_repeat
 from liq_pipeline.dagster_defs.interrupted import end_interrupted_runs
+from liq_pipeline.dagster_defs.recorded import failing_sensors
 from liq_pipeline.dagster_defs.resources import Line
 from liq_pipeline.settings import Settings
 from liq_pipeline.warehouse.alerting import standing
@@ -366,3 +377,30 @@ def test_the_two_sensors_bring_a_failed_check_to_a_channel_once(
     assert message["title"] == f"liq: ERROR: table/complete of {DAY}"
     assert "7 is too few (seen: rows 7)" in message["message"]
     assert f"http://127.0.0.1:3000/assets/table?view=partitions&partition={DAY}" in message["message"]
+
+
+def test_a_sensor_that_fails_is_found_until_its_next_tick_succeeds() -> None:
+    with dg.instance_for_test() as instance:
+        _tick_and_find(instance)
+
+
+def _tick_and_find(instance: dg.DagsterInstance) -> None:
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("liq_pipeline"), "__repository__")
+
+    def tick(name: str, status: TickStatus, error: Exception | None = None) -> None:
+        origin = RemoteInstigatorOrigin(repository, name)
+        kind = InstigatorType.SENSOR
+        state = InstigatorState(origin, kind, InstigatorStatus.DECLARED_IN_CODE, SensorInstigatorData())
+        if instance.get_instigator_state(state.instigator_origin_id, state.selector_id) is None:
+            instance.add_instigator_state(state)
+        info = SerializableErrorInfo(f"ValueError: {error}\n", [], "ValueError") if error else None
+        ids = (state.instigator_origin_id, name, kind, status, time.time(), [])
+        instance.create_tick(TickData(*ids, error=info, selector_id=state.selector_id))
+
+    tick("stale_days", TickStatus.SKIPPED)
+    tick("a sensor of yesterday", TickStatus.FAILURE, ValueError("gone"))
+    tick("incidents", TickStatus.FAILURE, ValueError("no such thing"))
+    tick("incidents", TickStatus.STARTED)
+    assert failing_sensors(instance) == [("incidents", "ValueError: no such thing")]
+    tick("incidents", TickStatus.SUCCESS)
+    assert failing_sensors(instance) == []
