@@ -153,7 +153,7 @@ def main() -> None:
     risks = [(chain.avg_risk, chain.max_risk) for chain in incremental.chains()]
     took = time.process_time() - begun
     click.echo(f"\nmean and greatest risk of {len(risks)} cascade of {count:,} events: {took:.2f} s, once")
-    click.echo(f"memory: {memory(sparse):.0f} bytes an event beside its id")
+    click.echo(f"memory: {memory(sparse[:some]):.0f} bytes an event beside its id")
 
 
 if __name__ == "__main__":

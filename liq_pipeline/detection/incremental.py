@@ -70,7 +70,7 @@ class Incremental:
             self._window.enter(value_micro, number, trait)
             self._appraise(len(self._cold.time), time_ms, self._window.events, self._window.value)
             return
-        row = rows.place(time_ms, event_id)
+        row = rows.after(time_ms)
         known = rows.has_moment(row, time_ms)
         rows.insert(row, time_ms, event_id, value_micro, price, number, trait)
         if time_ms > self._newest - self._params.window_ms:

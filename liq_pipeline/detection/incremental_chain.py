@@ -111,12 +111,12 @@ class Chain:
         """The price of its first event."""
         if self._past:
             return self._past.price_start
-        return self._rows.price_text(self._rows.at(self.start)) if self._price_start is None else self._price_start
+        return self._rows.first_price(self.start) if self._price_start is None else self._price_start
 
     @property
     def price_end(self) -> str:
         """The price of its last event."""
-        return self._past.price_end if self._past else self._rows.price_text(self._rows.after(self.end) - 1)
+        return self._past.price_end if self._past else self._rows.last_price(self.end)
 
     # What follows is the detector's business alone.
 
@@ -164,7 +164,7 @@ class Chain:
             return
         self._settle()
         if self._price_start is None:
-            self._price_start = rows.price_text(first)
+            self._price_start = rows.first_price(self.start)
         if stop <= count:
             self._past = _Past(self.avg_risk, self.max_risk, self.last_risk, self.price_start, self.price_end)
             return

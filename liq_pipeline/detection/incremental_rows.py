@@ -23,7 +23,7 @@ COLD: Final = -1
 
 
 class Rows:
-    """Parallel columns sorted by (time, event_id); a row is an index into all of them.
+    """Parallel columns sorted by time, ties as they came; a row is an index into all of them.
 
     ``time`` UTC ms, ``value`` micro-USD, ``price`` the double nearest to the venue's decimal, ``trait`` twice the code
     of the exchange, plus one for a long position, ``score`` millionths or COLD.
@@ -54,15 +54,9 @@ class Rows:
             self.exchanges.append(exchange)
         return 2 * code + is_long
 
-    def place(self, time: int, event_id: str) -> int:
-        """The row at which such an event belongs."""
-        first = bisect_left(self.time, time)
-        return bisect_left(self.event_id, event_id, first, bisect_right(self.time, time, first))
-
     def has_moment(self, row: int, time: int) -> bool:
-        """Whether an event at ``time`` that belongs at ``row`` is not the first of its millisecond."""
-        times = self.time
-        return (row > 0 and times[row - 1] == time) or (row < len(times) and times[row] == time)
+        """Whether the row before ``row`` is at ``time``."""
+        return row > 0 and self.time[row - 1] == time
 
     def insert(self, row: int, time: int, event_id: str, value: int, text: str, price: float, trait: int) -> None:
         """Put an event at ``row``; ``text`` is its price as it is to be shown."""
@@ -75,10 +69,13 @@ class Rows:
         if len(text) > _SURE_TEXT:
             self._texts[event_id] = text
 
-    def price_text(self, row: int) -> str:
-        """The price as the venue's canonical decimal."""
-        text = self._texts.get(self.event_id[row])
-        return canonical(Decimal(repr(self.price[row])).normalize()) if text is None else text
+    def first_price(self, time: int) -> str:
+        """The canonical decimal of the price of the first event at ``time``, by event_id."""
+        return self._price(min(range(self.at(time), self.after(time)), key=self.event_id.__getitem__))
+
+    def last_price(self, time: int) -> str:
+        """The canonical decimal of the price of the last event at ``time``, by event_id."""
+        return self._price(max(range(self.at(time), self.after(time)), key=self.event_id.__getitem__))
 
     def after(self, time: int) -> int:
         """The first row later than ``time``."""
@@ -118,3 +115,7 @@ class Rows:
     def set_scores(self, low: int, high: int, hot: Bools, scores: Int64s) -> None:
         """Note the scores of rows ``low`` to ``high``, COLD where they are not hot."""
         np.frombuffer(self.score, np.intc)[low:high] = np.where(hot, scores, COLD)
+
+    def _price(self, row: int) -> str:
+        text = self._texts.get(self.event_id[row])
+        return canonical(Decimal(repr(self.price[row])).normalize()) if text is None else text
