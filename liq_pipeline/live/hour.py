@@ -189,6 +189,11 @@ class Hour:
         minute = self._minutes.get(key)
         return self._levels.get(key) if minute is None or minute.last_seen <= self.start else minute
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all is kept."""
+        return not (self._levels or self._minutes or self._leaving)
+
     def keys(self) -> Iterator[bytes]:
         """The keys under which something is shown."""
         yield from self._levels

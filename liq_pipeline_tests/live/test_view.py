@@ -15,7 +15,7 @@ from liq_pipeline.live.view import View
 from liq_pipeline.streams import transposed
 from liq_pipeline_tests.detection.reference import Cascade
 from liq_pipeline_tests.live import naive
-from liq_pipeline_tests.live.naive import HOUR, Shown
+from liq_pipeline_tests.live.naive import HOUR, MINUTE, Shown
 from liq_pipeline_tests.live.streaming import HELD, Arrival, arrivals, batches, make, watermark
 from liq_pipeline_tests.warehouse.making import NOON
 
@@ -86,6 +86,14 @@ def counted(one: View, arrived: Sequence[Arrival]) -> list[naive.Entry]:
     return [entry for entry in naive.unique(each.entry for each in arrived) if entry.liquidation.event_id in in_time]
 
 
+def finish(one: View, arrived: Sequence[Arrival]) -> Arrival:
+    """An event so late that everything before it is final."""
+    newest = max((each.entry.liquidation.time for each in arrived), default=NOON)
+    end = make(999_999, newest + 10 * HOUR, symbol="ENDUSDT")
+    feed(one, [end], end.landed)
+    return end
+
+
 @settings(max_examples=40, deadline=None)
 @given(data=st.data(), params=st.sampled_from(PARAMS), sizes=st.lists(st.integers(1, 9), min_size=1, max_size=4))
 def test_after_every_batch_it_shows_what_the_contract_says_of_all_that_landed(
@@ -109,10 +117,7 @@ def test_after_every_batch_it_shows_what_the_contract_says_of_all_that_landed(
         for key, ids in supersedes.items():
             assert found[key]["cascade_id"] not in ids.split(",")
     # Nothing comes any more, and the clock goes on; a replay's does not, and one more entry moves it.
-    end = make(
-        999_999, 10 * HOUR + max((each.entry.liquidation.time for each in arrived), default=NOON), symbol="ENDUSDT"
-    )
-    feed(one, [end], end.landed)
+    end = finish(one, arrived)
     cascades = naive.cascades(counted(one, [*seen, end]), *definition)
     assert standing(one) == {
         cascade.cascade_id: as_state(cascade)
@@ -139,4 +144,56 @@ def test_how_entries_are_batched_changes_nothing_in_the_end(
     late = [{record for record in one.cascades.records if isinstance(record, LateEvent)} for one in views]
     if late[0] == late[1]:
         assert shown(views[0]) == shown(views[1])
+        for one in views:
+            # One that was told as final may be active again, and is told of when it is final again.
+            finish(one, arrived)
         assert standing(views[0]) == standing(views[1])
+
+
+def test_earlier_ids_of_an_active_cascade_are_in_its_status_however_events_were_batched() -> None:
+    times = [120_000, 120_100, 60_000, 60_100, 130_000, 0, 100, 59_000]
+    arrived = [make(number, NOON + time, value="60000", source="replay") for number, time in enumerate(times)]
+    params = Params(60_000, 2, 100_000_000_000)
+    expected: list[str] = []
+    for count in range(1, len(times) + 1):
+        for cascade in naive.cascades([each.entry for each in arrived[:count]], 60_000, 2, Decimal(100_000)):
+            if cascade.cascade_id not in expected:
+                expected.append(cascade.cascade_id)
+    for sizes in ([1], [3], [8]):
+        one = view(params)
+        for batch in batches(sizes, arrived):
+            feed(one, batch, batch[-1].landed)
+        (status,) = [values for key, values in shown(one).items() if key.startswith("liq:cascade:status")]
+        assert status["start_time"] == str(NOON)
+        assert {*status["supersedes"].split(","), status["cascade_id"]} == {*expected}
+    assert len(expected) == 3
+
+
+def test_an_event_a_day_ahead_ends_neither_the_hour_nor_a_cascade() -> None:
+    one = view()
+    feed(one, [make(number, NOON + number, value="60000") for number in range(6)], NOON + 10)
+    feed(one, [make(99, NOON + 24 * HOUR, landed=NOON + 20, symbol="ETHUSDT")], NOON + 20)
+    assert one.watermark == NOON + 20 + MINUTE
+    found = shown(one)
+    assert found["liq:levels:BTCUSDT:50000:LONG"]["count"] == "6"
+    assert found["liq:levels:ETHUSDT:50000:LONG"]["count"] == "1"
+
+
+def test_an_event_older_than_the_memory_is_recorded_and_counts_nowhere() -> None:
+    one = view()
+    feed(one, [make(1, NOON)], NOON)
+    late = make(2, NOON - HOUR - MINUTE, landed=NOON + 5)
+    feed(one, [late, late], NOON + 5)
+    told = {(each.time, each.arrived) for each in one.cascades.records if isinstance(each, LateEvent)}
+    assert told == {(NOON - HOUR - MINUTE, NOON + 5)}
+    assert one.late == 2
+    assert len(shown(one)) == 2
+
+
+def test_memory_is_let_go_with_the_hour() -> None:
+    one = view()
+    feed(one, [make(number, NOON + number, symbol=f"C{number % 50}USDT") for number in range(500)], NOON + 500)
+    assert (len(one), len(one.names())) == (500, 150)
+    feed(one, [], NOON + HOUR + 5 * MINUTE)
+    assert (len(one), len(one.names()), len(one.cascades.symbols)) == (0, 0, 0)
+    assert one.hour.is_empty
