@@ -19,6 +19,11 @@ from liq_pipeline.warehouse.connection import READER, Connection, connect
 
 _FOLDER: Final = Path(__file__).parent
 
+# Tables just written have no statistics: PostgreSQL takes them for a few rows, and would go through the cascades once
+# for every event. Where there is no other way it joins like that all the same, but believes the cost to be so high that
+# it would compile the query first, for longer than a day takes.
+_PLANNING: Final = "SELECT set_config('enable_nestloop', 'off', false), set_config('jit', 'off', false)"
+
 Row = Mapping[str, Any]
 
 
@@ -85,8 +90,6 @@ class Look:
 def looking(database_url: str, days: Sequence[date], settings: Settings) -> Iterator[list[Look]]:
     """A look at each of ``days``; raises ServerError."""
     with connect(database_url, autocommit=True, role=READER) as connection:
-        # Tables just written have no statistics: PostgreSQL takes them for a few rows, and would go through the
-        # cascades once for every event.
-        connection.execute("SET enable_nestloop = off")
+        connection.execute(_PLANNING)
         now = datetime.now(UTC)
         yield [Look(connection, day, settings, now) for day in days]
