@@ -414,10 +414,11 @@ def test_the_worst_day_of_several_speaks_for_all() -> None:
         (DAY + timedelta(days=1), Verdict(False, "strange", severe=False)),
         (DAY + timedelta(days=2), Verdict(False, "wrong", {"rows": 3})),
     ]
-    result = definitions.worst("liquidations", "matches_raw", verdicts)
+    key = dg.AssetCheckKey(dg.AssetKey("liquidations"), "matches_raw")
+    result = definitions.worst(key, verdicts)
     assert (result.passed, result.description, result.severity) == (False, "wrong", dg.AssetCheckSeverity.ERROR)
     assert result.metadata["day"].value == "2025-12-12"
-    assert definitions.worst("liquidations", "x", verdicts[:2]).severity is dg.AssetCheckSeverity.WARN
+    assert definitions.worst(key, verdicts[:2]).severity is dg.AssetCheckSeverity.WARN
 
 
 def test_the_worst_rows_are_a_table_whatever_contracts_are_called() -> None:

@@ -134,6 +134,15 @@ def test_every_check_keeps_its_day_and_says_what_to_do() -> None:
         assert "If it fails:" in (spec.description or "")
 
 
+def test_tables_share_a_step_of_checks_only_where_nothing_is_made_of_them() -> None:
+    graph = defs.get_repository_def().asset_graph
+    for step in defs.asset_checks or ():
+        assert isinstance(step, dg.AssetChecksDefinition)
+        assets = {key.asset_key for key in step.check_keys}
+        if len(assets) > 1 and step.node_def.name != "freshness_checks":
+            assert not [key for key in assets if graph.get(key).child_keys]
+
+
 def test_no_run_of_a_day_evaluates_the_checks_about_now() -> None:
     keys = defs.resolve_job_def("daily_tables").asset_layer.asset_graph.asset_check_keys
     assert {key.asset_key.to_user_string() for key in keys} == set(TABLES)

@@ -1,4 +1,4 @@
-"""The checks as Dagster runs them: one step a table, partitioned by day, so that bad rows stop where they are found."""
+"""The checks as Dagster runs them: in a few steps, partitioned by day, so that bad rows stop where they are found."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
@@ -6,6 +6,7 @@ from typing import Final
 
 import dagster as dg
 
+from liq_pipeline.dagster_defs.assets.coverage import TABLES as COVERED
 from liq_pipeline.dagster_defs.assets.rollups import TABLES as ROLLUPS
 from liq_pipeline.dagster_defs.checks import freshness
 from liq_pipeline.dagster_defs.checks.cascades import CASCADES
@@ -31,32 +32,41 @@ CHECKS: Final[Mapping[str, Sequence[Check]]] = {
 """Every check of a day, by table."""
 
 
-def _step(table: str, declared: Sequence[Check]) -> dg.AssetChecksDefinition:
-    # One step for all checks of a table: a step of its own for each would cost a day more than its tables do.
+# A step of its own for each check would cost a day more than its tables do. A step that fails stops what is made of any
+# of its tables, so those that others are made of have their own.
+_STEPS: Final = {
+    "liquidations_raw": ("liquidations_raw",),
+    "liquidations": ("liquidations",),
+    "detection": ("liquidations_significant", "liquidation_cascades"),
+    "rollups": ROLLUPS,
+    "coverage": COVERED,
+}
+
+
+def _step(name: str, tables: Sequence[str]) -> dg.AssetChecksDefinition:
+    declared = {dg.AssetCheckKey(dg.AssetKey(table), check.name): check for table in tables for check in CHECKS[table]}
+
     @dg.multi_asset_check(
-        name=f"{table}_checks",
+        name=f"{name}_checks",
         specs=[
             dg.AssetCheckSpec(
                 check.name,
-                asset=table,
+                asset=key.asset_key,
                 description=check.description,
                 blocking=check.blocking,
                 partitions_def=daily,
             )
-            for check in declared
+            for key, check in declared.items()
         ],
         can_subset=True,
     )
     def step(context: dg.AssetCheckExecutionContext, line: Line) -> Iterator[dg.AssetCheckResult]:
-        asked = {key.name for key in context.selected_asset_check_keys}
         days = [day_of(key) for key in context.op_execution_context.partition_keys]
         with looking(line.servers().database_url, days, line.settings()) as looks:
             gone = retention.gone(looks[0].connection, days)
-            for check in declared:
-                if check.name in asked:
-                    yield worst(
-                        table, check.name, [(look.day, judged(check, look, look.day in gone)) for look in looks]
-                    )
+            for key, check in declared.items():
+                if key in context.selected_asset_check_keys:
+                    yield worst(key, [(look.day, judged(check, look, look.day in gone)) for look in looks])
 
     return step
 
@@ -69,10 +79,10 @@ def judged(check: Check, look: Look, gone: bool) -> Verdict:
     return check.rule(look)
 
 
-def worst(table: str, check: str, verdicts: Sequence[tuple[date, Verdict]]) -> dg.AssetCheckResult:
+def worst(key: dg.AssetCheckKey, verdicts: Sequence[tuple[date, Verdict]]) -> dg.AssetCheckResult:
     """The verdict that stands for all: a range run asks for several days at once."""
     day, verdict = min(verdicts, key=lambda item: (item[1].passed, not item[1].severe))
-    return result(dg.AssetKey(table), check, verdict, {"day": day.isoformat()})
+    return result(key.asset_key, key.name, verdict, {"day": day.isoformat()})
 
 
 def result(
@@ -105,4 +115,4 @@ def freshness_checks(context: dg.AssetCheckExecutionContext, line: Line) -> Iter
             yield result(finding.asset, finding.check, finding.verdict)
 
 
-checks: Final = [*(_step(table, declared) for table, declared in CHECKS.items()), freshness_checks]
+checks: Final = [*(_step(name, tables) for name, tables in _STEPS.items()), freshness_checks]
