@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import NamedTuple
@@ -10,7 +11,6 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from liq_pipeline.dagster_defs.pictures import attach
 from liq_pipeline.healing.heal import heal_span
 from liq_pipeline.settings import load_settings
 from liq_pipeline.warehouse.migrate import migrate
@@ -57,7 +57,8 @@ def line(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     # Drawing takes as long as half of all the rest, and has tests of its own.
-    monkeypatch.setattr(attach, "draw", lambda *_: b"")
+    pictures = importlib.import_module("liq_pipeline.dagster_defs.pictures.attach")
+    monkeypatch.setattr(pictures, "draw", lambda *_: b"")
     with webhook() as hook, dg.DagsterInstance.ephemeral() as instance:
         channel = {"alert_urls": (SecretStr(hook.url),)}
         settings = load_settings(variables, env_file=None).model_copy(update=channel)
