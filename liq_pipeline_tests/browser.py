@@ -116,7 +116,7 @@ def _tab(port_file: Path, seconds: float = 60) -> str:
     """The DevTools address of the browser's first tab, once it listens."""
     deadline = time.monotonic() + seconds
     while True:
-        with contextlib.suppress(OSError, ValueError, StopIteration):
+        with contextlib.suppress(OSError, ValueError, IndexError, StopIteration):
             port = int(port_file.read_text().splitlines()[0])
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=10) as answer:
                 return next(str(tab["webSocketDebuggerUrl"]) for tab in json.load(answer) if tab["type"] == "page")

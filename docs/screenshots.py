@@ -1,0 +1,117 @@
+"""Take the README's pictures of the Dagster UI again: ``python docs/screenshots.py --url http://127.0.0.1:3000``.
+
+Needs a running ``liq up --demo``, and Chromium on PATH. Nothing is started or changed there. For a day worth looking
+at, give the demo a whole one first, and wait until it is materialized::
+
+    liq simulate --events 20000 --seed 1 --throttle --start 2026-11-22T00:00
+    export LIQ_HOME=~/.local/share/liq/demo
+    for venue in binance bybit okx; do
+        liq import simulated/$venue.jsonl --exchange $venue --market linear --format frames
+    done
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import click
+from PIL import Image
+
+from liq_pipeline_tests import browser
+from liq_pipeline_tests.browser import Page
+
+_COLOURS: Final = 96
+_LARGEST: Final = 250_000
+_PATIENCE: Final = 120.0
+"""Seconds; a busy machine takes long to show a page."""
+
+
+class Picture(NamedTuple):
+    """A page of the UI: where it is, what it shows when it is there, what to click then, what that shows, its size."""
+
+    path: str
+    shows: tuple[str, ...]
+    clicks: tuple[str, ...]
+    after: str
+    width: int
+    height: int
+
+
+def pictures(day: str) -> dict[str, Picture]:
+    """The README's, by the names of their files."""
+    return {
+        "lineage": Picture(
+            "assets/liquidations_raw?view=lineage&lineageScope=neighbors&lineageDepth=5",
+            ("binance_inverse", "liquidation_exchange_comparison"),
+            (),
+            "Passed",
+            1700,
+            1200,
+        ),
+        "picture": Picture(
+            f"assets/liquidation_cascades?view=partitions&partition={day}",
+            ("dagster/partition_row_count", "[Show Markdown]"),
+            ("[Show Markdown]",),
+            "Close",
+            1250,
+            800,
+        ),
+        "checks": Picture(
+            "assets/liquidations_raw?view=checks",
+            ("no_duplicates", "venue_shares"),
+            ("venue_shares",),
+            "Plots",
+            1250,
+            800,
+        ),
+    }
+
+
+def take(page: Page, url: str, picture: Picture) -> bytes:
+    """The page as a PNG of few colours."""
+    page.resize(picture.width, picture.height)
+    page.open(f"{url}/{picture.path}", picture.shows[0], _PATIENCE)
+    for text in picture.shows[1:]:
+        page.wait(text, _PATIENCE)
+    for text in picture.clicks:
+        page.click(text)
+    page.wait(picture.after, _PATIENCE)
+    page.until("document.body.innerText.includes('Loading')", False, _PATIENCE)
+    # For what still moves.
+    time.sleep(2)
+    with Image.open(io.BytesIO(page.screenshot(picture.width, picture.height))) as image:
+        file = io.BytesIO()
+        image.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+@click.command()
+@click.option("--url", default="http://127.0.0.1:3000", show_default=True, help="Where the Dagster UI is.")
+@click.option("--day", default=str(datetime.now(UTC).date() - timedelta(days=1)), help="A materialized UTC day.")
+@click.option("--only", multiple=True, help="Just the pictures of these names.")
+def main(url: str, day: str, only: tuple[str, ...]) -> None:
+    """Take the pictures again."""
+    if browser.executable() is None:
+        raise click.ClickException("there is no Chromium on PATH: install one, such as Debian's package chromium")
+    url = url.rstrip("/")
+    with browser.chromium() as page:
+        # Remembered from page to page.
+        page.open(f"{url}/runs", "Hide navigation", _PATIENCE)
+        page.click("Hide navigation")
+        for name, picture in pictures(day).items():
+            if only and name not in only:
+                continue
+            found = take(page, url, picture)
+            if len(found) > _LARGEST:
+                raise click.ClickException(f"{name}.png has {len(found):,} bytes, more than {_LARGEST:,}")
+            path = Path(__file__).with_name(f"{name}.png")
+            path.write_bytes(found)
+            click.echo(f"{path}: {len(found):,} bytes")
+
+
+if __name__ == "__main__":
+    main()
