@@ -209,6 +209,14 @@ def test_a_finer_price_does_not_disturb_what_was_summed_in_coarser_ticks() -> No
         assert chain.last_risk == last_risk(events[:count], events[count - 1].time, always)
 
 
+def test_a_late_event_exactly_one_window_before_the_newest_is_not_in_its_risk() -> None:
+    events = [*burst(W), liquidation(0, "600000", is_long=False)]
+
+    (chain,) = detector(events).chains()
+
+    assert chain.last_risk == last_risk(events, START + W, USUAL)
+
+
 def test_values_that_leave_64_bits_are_summed_exactly() -> None:
     events = [liquidation(row, "999999999999.999999") for row in range(25)]
 
