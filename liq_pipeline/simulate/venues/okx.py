@@ -96,9 +96,17 @@ class Okx:
     def remember(self, message: Message) -> None:
         if self.topic(message) != "SWAP":
             return
-        for entry in json.loads(message).get("data") or ():
-            for detail in entry.get("details") or ():
-                self._history.append((int(detail["ts"]), entry, detail))
+        try:
+            rows = [
+                (int(detail["ts"]), entry, detail)
+                for entry in json.loads(message)["data"]
+                for detail in entry["details"]
+                if entry["instFamily"]
+            ]
+        except (ValueError, TypeError, KeyError):
+            # A frame that is broken on purpose: what went wrong on the wire is no part of the history.
+            return
+        self._history += rows
 
     def periodic(self, session: Session, now_ms: int) -> list[str]:
         return []
