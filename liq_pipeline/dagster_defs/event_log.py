@@ -15,6 +15,8 @@ from dagster._core.storage.tags import (
 )
 from dagster_shared.error import SerializableErrorInfo
 
+from liq_pipeline.errors import DayRefusedError
+
 _WATCHED: Final = (
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
     dg.DagsterEventType.RUN_FAILURE,
@@ -24,7 +26,7 @@ _SETTLED_SECONDS: Final = 2
 """Ids are given out before they are written: a younger record may still get an older neighbour."""
 _SEEN_CHARACTERS: Final = 80
 
-Outcome = Literal["success", "failure", "stopped by a check", "interrupted"]
+Outcome = Literal["success", "failure", "stopped by a check", "refused", "interrupted"]
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class CheckSeen:
 class RunEnded:
     """A run that succeeded or failed: of which job and partition, and what it failed of.
 
-    ``stopped by a check`` failed of nothing but blocking checks; ``interrupted`` of nothing of its own: its process
-    was told to end, or gone with its host.
+    ``stopped by a check`` failed of nothing but blocking checks, ``refused`` of its day, which may not be made, as one
+    beyond retention; ``interrupted`` of nothing of its own: its process was told to end, or gone with its host.
     """
 
     at: float
@@ -153,6 +155,8 @@ def _failure(instance: dg.DagsterInstance, entry: dg.EventLogEntry, event: dg.Da
     ]
     if errors and all(error and error.cls_name == "DagsterAssetCheckFailedError" for _, error in errors):
         return "stopped by a check", event.message or ""
+    if errors and all(error and _bottom(error).cls_name == DayRefusedError.__name__ for _, error in errors):
+        return "refused", event.message or ""
     told = [f"{step}: {_cause(error)}" for step, error in errors if error] or [
         _cause(data.error) if data.error else event.message or "no reason recorded"
     ]
@@ -170,10 +174,14 @@ def _last_note(instance: dg.DagsterInstance, entry: dg.EventLogEntry) -> str:
 
 
 def _cause(error: SerializableErrorInfo) -> str:
-    """The message at the bottom: what Dagster wraps around it says nothing."""
+    return " ".join(_bottom(error).message.split())
+
+
+def _bottom(error: SerializableErrorInfo) -> SerializableErrorInfo:
+    """The error that began it: what Dagster wraps around it says nothing."""
     while error.cause is not None:
         error = error.cause
-    return " ".join(error.message.split())
+    return error
 
 
 def _partition(run: dg.DagsterRun | None) -> str:

@@ -1,7 +1,8 @@
 """What is broken, told from what Dagster records: the only place that opens and heals incidents.
 
 Failed checks and failed runs are news; but not the run that only a blocking check stopped, which the check tells; not
-a shift that was replaced at once (``upkeep.py``); and not a run that was interrupted and succeeds when it is repeated.
+that of a day which may not be made, which somebody asked for by hand and nothing heals; not a shift that was replaced
+at once (``upkeep.py``); and not a run that was interrupted and succeeds when it is repeated.
 """
 
 import json
@@ -92,7 +93,7 @@ def _take_in(connection: Connection, found: Iterable[Happening], now: float) -> 
 
 def _tell_run_at(run: RunEnded, now: float) -> datetime | None:
     """When a run that did not succeed is told, unless it has healed by then; None for never."""
-    if run.outcome == "stopped by a check":
+    if run.outcome in ("stopped by a check", "refused"):
         return None
     if run.outcome == "failure" or "..." in run.partition:
         return at(run.at)

@@ -19,6 +19,8 @@ _OBSERVED_AGAIN: Final = 600.0
 _EVALUATED_AGAIN: Final = 3600.0
 _FAILS_FOR: Final = 60.0
 """A failure is one when it has stood for so long: at a start nobody collects yet, and every rescue takes a moment."""
+_UNWATCHED: Final = 180.0
+"""Nobody looked for so long: what failed before may have been well since, and everything may be just starting."""
 
 
 class Written(msgspec.Struct):
@@ -33,6 +35,7 @@ class _Cursor(msgspec.Struct):
     evaluated: dict[str, Written] = {}
     failing: dict[str, float] = {}
     """Since when each check fails that did not pass at the last look."""
+    looked_at: float = 0.0
 
 
 @dg.sensor(
@@ -51,7 +54,9 @@ def observed(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorResult
     found = look(servers.redis_url, settings.exchanges, int(now * 1000))
     news = {key: health for key, health in found.items() if is_news(health, cursor.observed.get(_name(key)), now)}
     findings = freshness.evaluate(settings, servers.database_url, servers.redis_url)
-    cursor.failing = {_check(item): cursor.failing.get(_check(item), now) for item in findings if not _passed(item)}
+    since = cursor.failing if now - cursor.looked_at < _UNWATCHED else {}
+    cursor.failing = {_check(item): since.get(_check(item), now) for item in findings if not _passed(item)}
+    cursor.looked_at = now
     made = last_materialized(context.instance, {finding.asset for finding in findings})
     verdicts = [
         item

@@ -29,6 +29,7 @@ from liq_pipeline.dagster_defs.incidents import State, incidents, look, to_repea
 from liq_pipeline.dagster_defs.interrupted import end_interrupted_runs
 from liq_pipeline.dagster_defs.recorded import failing_sensors
 from liq_pipeline.dagster_defs.resources import Line
+from liq_pipeline.errors import DayRefusedError
 from liq_pipeline.settings import Settings
 from liq_pipeline.warehouse.alerting import standing
 from liq_pipeline.warehouse.connection import connect
@@ -47,12 +48,13 @@ class Scripted:
     passes = True
     severity = dg.AssetCheckSeverity.ERROR
     fails = ""
+    error: type[Exception] = ValueError
 
 
 @dg.asset(partitions_def=DAILY)
 def table() -> None:
     if Scripted.fails:
-        raise ValueError(Scripted.fails)
+        raise Scripted.error(Scripted.fails)
 
 
 @dg.asset_check(asset=table, partitions_def=DAILY, blocking=True)
@@ -175,6 +177,13 @@ def test_a_failed_run_is_told_with_its_reason_and_heals_with_a_later_run_of_the_
     watch.look(20)
     assert watch.standing() == []
     assert watch.look(700) == [(RUN, "healed", "ERROR")]
+
+
+def test_a_run_of_a_day_that_may_not_be_made_is_no_incident(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Scripted, "error", DayRefusedError)
+    watch.run(fails=f"the events of {DAY} are beyond LIQ_RETENTION_DAYS=7")
+    assert watch.look() == []
+    assert watch.standing() == []
 
 
 def test_a_run_that_dagster_gave_up_is_told_with_what_it_noted_of_it(watch: Watch) -> None:

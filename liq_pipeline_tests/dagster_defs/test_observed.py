@@ -108,6 +108,10 @@ def test_what_redis_holds_is_written_down_once_and_again_when_it_changes(
         # A failure counts when it has stood for a minute.
         failing = msgspec.json.decode(seen.cursor)["failing"]
         assert failing.keys() == {"liq_events/collected"}
+        # Not while nobody looked: it may have been well, and is just starting again.
+        stopped = {**msgspec.json.decode(seen.cursor), "looked_at": time.time() - 3600}
+        stopped["failing"] = {"liq_events/collected": time.time() - 3601}
+        assert _tick(msgspec.json.encode(stopped).decode()).verdicts == {}
         seen = _tick(seen.cursor.replace(str(failing["liq_events/collected"]), str(time.time() - 61)))
         assert seen.verdicts == {(LANDING_ZONE, "collected"): False}
 
