@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from liq_pipeline.collector.resp import RedisConnection, pack
 from liq_pipeline.detection.columns import Params
+from liq_pipeline.live.health import LIVE_KEY
 from liq_pipeline.live.hour import HOUR_MS, MINUTE_MS
 from liq_pipeline.live.reading import Item, Streams
 from liq_pipeline.live.records import SeedEvent
@@ -25,16 +26,20 @@ class Extent:
 
     ``start`` to ``end`` in UTC ms of event time. ``complete_from``: of what landed before, something may be gone; 0 if
     nothing is. ``is_empty``: the streams hold nothing, so that the database alone knows how far time has come.
+    ``strange_at``: when Redis was met without a trace of any live view: none ran there yet, or all it had is lost.
     """
 
     complete_from: int
     start: int
     end: int
     is_empty: bool
+    strange_at: int | None
 
 
 async def extent(connection: RedisConnection, streams: Streams, params: Params, held_ms: int, now: int) -> Extent:
     """Look at the first and the last entry of each stream. Raises RedisAwayError."""
+    (was_live,) = await connection.send([pack(b"EXISTS", LIVE_KEY.encode())], 15)
+    strange_at = None if was_live else now
     last: list[Item] = []
     begin = complete_from = 0
     for key in streams.positions:
@@ -63,12 +68,12 @@ async def extent(connection: RedisConnection, streams: Streams, params: Params, 
     context = max(2 * params.window_ms, MINUTE_MS)
     if watermark is None:
         # Redis is new, or lost all it had.
-        return Extent(complete_from, now - CLOCK_DELAY_MS - HOUR_MS - context, now + MINUTE_MS, True)
+        return Extent(complete_from, now - CLOCK_DELAY_MS - HOUR_MS - context, now + MINUTE_MS, True, strange_at)
     if time.expired(now) or time.present < begin:
         # A replay lands much that happened long before, in no time: when it landed says nothing of when it happened.
-        return Extent(complete_from, watermark - HOUR_MS - context, watermark + 1, False)
+        return Extent(complete_from, watermark - HOUR_MS - context, watermark + 1, False, strange_at)
     start = min(begin, watermark - HOUR_MS) - context
-    return Extent(complete_from, start, min(begin + AHEAD_MS, watermark + 1), False)
+    return Extent(complete_from, start, min(begin + AHEAD_MS, watermark + 1), False, strange_at)
 
 
 async def seed(

@@ -15,7 +15,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from liq_pipeline.collector.resp import pack
+import hiredis
+
+from liq_pipeline.collector.resp import RedisAwayError, pack
 from liq_pipeline.live.cascades import STATUS_PREFIX
 from liq_pipeline.live.view import LEVELS_PREFIX, MINUTES_PREFIX, View
 from liq_pipeline.streams import events_key
@@ -80,7 +82,12 @@ class Round:
         return pack(b"SCAN", self._cursor, b"MATCH", b"liq:*", b"COUNT", b"%d" % SCANNED)
 
     def wrong(self, view: View, answers: Sequence[object]) -> list[bytes]:
-        """Names of hashes that are not, or do not last, as they should, in the answers to ``commands`` or ``scan``."""
+        """Names of hashes that are not, or do not last, as they should, in the answers to ``commands`` or ``scan``.
+
+        Raises RedisAwayError if Redis names nothing: asking it for the next ones would never end.
+        """
+        if isinstance(answers[-1], hiredis.ReplyError):
+            raise RedisAwayError(str(answers[-1]))
         keys, self._asked = self._asked, []
         found = [
             key

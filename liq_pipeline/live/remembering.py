@@ -20,6 +20,7 @@ _log = logging.getLogger(__name__)
 _AWAY: Final = (LiqError, psycopg.Error)
 """The second is a schema that is not there yet, or not this version's: as good as no database until it is."""
 _UNSEEN: Final = "no live view ran, or none that reached the database, for longer than the streams hold"
+LOST: Final = "Redis lost what it had"
 
 
 class Remembering:
@@ -42,8 +43,11 @@ class Remembering:
         """Keep what a view told when it had seen all that landed before ``landed``."""
         self._waiting += [(record, landed) for record in records if landed > self._known]
 
-    async def greet(self, complete_from: int) -> bool:
-        """Ask how far it is, once; False while it is away. Streams hold all that landed from ``complete_from`` on."""
+    async def greet(self, complete_from: int, strange_at: int | None) -> bool:
+        """Ask how far it is, once; False while it is away. Streams hold all that landed from ``complete_from`` on.
+
+        ``strange_at``: when Redis was met without a trace of a live view, if it was.
+        """
         if self.greeted:
             return True
         try:
@@ -57,6 +61,8 @@ class Remembering:
         self._waiting = [(record, landed) for record, landed in self._waiting if landed > self._known]
         if complete_from > self._known:
             self._waiting.insert(0, (Blind(self._known, complete_from, _UNSEEN), complete_from))
+        if strange_at is not None and strange_at > self._known > 0:
+            self._waiting.insert(0, (Blind(self._known, strange_at, LOST), strange_at))
         return True
 
     async def events(self, start: int, end: int) -> Sequence[SeedEvent]:

@@ -19,10 +19,11 @@ from liq_pipeline.collector.resp import RedisAwayError, RedisConnection, pack
 from liq_pipeline.errors import LiqError
 from liq_pipeline.live import beginning
 from liq_pipeline.live.health import LiveReport
+from liq_pipeline.live.hour import MINUTE_MS
 from liq_pipeline.live.projection import SLICE, Round, anew, changes
-from liq_pipeline.live.reading import Item, Streams
-from liq_pipeline.live.records import Levels, Recorder
-from liq_pipeline.live.remembering import Remembering
+from liq_pipeline.live.reading import START, Item, Streams
+from liq_pipeline.live.records import Blind, Levels, Recorder
+from liq_pipeline.live.remembering import LOST, Remembering
 from liq_pipeline.live.view import View
 from liq_pipeline.settings import EXCHANGES, Settings
 from liq_pipeline.streams import events_key
@@ -131,7 +132,7 @@ class Session:
         if memory is None or extent is None:
             return
         try:
-            if not await memory.greet(extent.complete_from):
+            if not await memory.greet(extent.complete_from, extent.strange_at):
                 return
             if not self._seeded:
                 await beginning.seed(view, memory.events, extent, self._params.window_ms)
@@ -185,12 +186,26 @@ class Session:
                         await self._asked.wait()
 
     async def _check_positions(self, connection: RedisConnection) -> None:
-        """Begin streams again that end before what was read of them: Redis lost them, and perhaps got others."""
-        last = [pack(b"XREVRANGE", key, b"+", b"-", b"COUNT", b"1") for key in self._streams.positions]
-        replies = await connection.send(last, _TIMEOUT_SECONDS)
-        for key, reply in zip(list(self._streams.positions), replies, strict=True):
-            if isinstance(reply, list) and reply and parse_id(reply[0][0]) < self._streams.positions[key]:
+        """Begin streams again that have not the entry that was read of them last: Redis lost it, and perhaps others.
+
+        What nobody but Redis had may be lost with it, seen or not, and is recorded as not seen.
+        """
+        read = {key: position for key, position in self._streams.positions.items() if position != START}
+        asked = [pack(b"XRANGE", key, b"%d-%d" % position, b"+", b"COUNT", b"1") for key, position in read.items()]
+        replies = await connection.send(asked, _TIMEOUT_SECONDS) if asked else []
+        now, is_lost = self.now(), False
+        for (key, position), reply in zip(read.items(), replies, strict=True):
+            if not isinstance(reply, list) or (reply and parse_id(reply[0][0]) == position):
+                continue
+            # An old one may have been trimmed.
+            is_young = position[0] > now - self._held_ms + MINUTE_MS
+            if is_young or not reply:
                 self._streams.again(key)
+            is_lost = is_lost or is_young
+        if is_lost:
+            _log.warning("Redis lost entries of the event streams that were read already")
+            if self._memory is not None:
+                self._memory.add([Blind(self._landed, now, LOST)], now)
 
     async def _show_everything(self, connection: RedisConnection) -> None:
         """Write all hashes and remove all others that look like ours."""

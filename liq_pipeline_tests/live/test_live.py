@@ -9,21 +9,26 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
+import hiredis
 import msgspec
 import pytest
 import redis
 
 from liq_pipeline.collector.landing import Landing
 from liq_pipeline.collector.lease import held
+from liq_pipeline.collector.resp import RedisAwayError
+from liq_pipeline.detection.columns import Params
 from liq_pipeline.errors import ServerError
+from liq_pipeline.live.projection import Round
 from liq_pipeline.live.records import Blind, CascadeState, Crossed, LateEvent, Levels
+from liq_pipeline.live.view import View
 from liq_pipeline.replay.player import Player
 from liq_pipeline.replay.tape import Tape
 from liq_pipeline.settings import Settings
 from liq_pipeline.streams import Entry, decode_entry, events_key
 from liq_pipeline_tests.collector.harness import until
 from liq_pipeline_tests.live import naive
-from liq_pipeline_tests.live.harness import Live, Memory, land, running, shown
+from liq_pipeline_tests.live.harness import Live, Memory, fields, land, running, shown
 from liq_pipeline_tests.live.naive import HOUR, MINUTE, Shown
 from liq_pipeline_tests.live.streaming import make
 from liq_pipeline_tests.live.test_view import as_state
@@ -293,6 +298,43 @@ def test_what_landed_and_went_while_no_view_ran_is_a_blind_span(client: redis.Re
     assert seen < blind.end <= now()
 
 
+def test_what_redis_lost_with_all_it_had_is_a_blind_span(client: redis.Redis, redis_url: str) -> None:
+    entries, memory = market(4, 40), Memory()
+    lost: list[int] = []
+
+    def blind() -> list[Blind]:
+        return [record for record in memory.records if isinstance(record, Blind)]
+
+    async def while_it_runs() -> None:
+        async with running(redis_url, memory) as view:
+            land(client, entries[:20])
+            await until(lambda: view.has(len(naive.unique(entries[:20]))), "all events counted")
+            client.client_kill_filter(_type="normal", skipme=True)
+            land(client, entries[20:30])
+            await until(lambda: view.has(len(naive.unique(entries[:30]))), "all events counted")
+            assert not blind(), "a connection that broke lost nothing"
+            # One transaction, as a Redis that begins anew: others land what comes next before the view is there again.
+            with client.pipeline() as pipeline:
+                pipeline.client_kill_filter(_type="normal", skipme=True)
+                pipeline.flushdb()
+                for entry in entries[30:35]:
+                    pipeline.xadd(events_key(entry.liquidation.exchange), fields(entry))  # type: ignore[arg-type]
+                pipeline.execute()
+            lost.append(now())
+            await until(blind, "the loss is recorded")
+            await until(lambda: view.has(len(naive.unique(entries[:35]))), "what came next is counted")
+
+    async def before_it_starts() -> None:
+        client.flushdb()
+        async with running(redis_url, memory):
+            await until(lambda: len(blind()) == 2, "the loss is recorded")
+
+    asyncio.run(while_it_runs())
+    asyncio.run(before_it_starts())
+    first, second = blind()
+    assert first.start <= lost[0] <= first.end <= second.end <= now()
+
+
 def test_what_is_no_event_is_counted_and_stops_nothing(client: redis.Redis, redis_url: str) -> None:
     good = [make(number, NOON + number, source="replay", landed=NOON + 10**7).entry for number in range(4)]
     wrong = make(99, NOON, source="replay").entry
@@ -398,3 +440,8 @@ def replayed(
     with tape_of(RECORDINGS / "binance_usdm_2025-01-26_two_writers.csv") as tape:
         found = asyncio.run(scenario(tape))
     return memory.standing(), found
+
+
+def test_a_redis_that_names_no_keys_is_waited_for_instead_of_asked_without_end() -> None:
+    with pytest.raises(RedisAwayError, match="BUSY"):
+        Round().wrong(View(Params(60_000, 5, 0), 100_000, HOUR), [hiredis.ReplyError("BUSY Redis is busy")])
