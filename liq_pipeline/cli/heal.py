@@ -10,7 +10,7 @@ import click
 
 from liq_pipeline import exchanges
 from liq_pipeline.embedded import servers
-from liq_pipeline.embedded.demo import history_late_ms, refuse_real_venues
+from liq_pipeline.embedded.demo import history_late_ms, refuse_real_venues, with_simulated_venues
 from liq_pipeline.errors import SettingsError, VenueError
 from liq_pipeline.healing.gaps import Gap
 from liq_pipeline.healing.heal import HealReport, heal_gaps, heal_span
@@ -51,7 +51,7 @@ def command(first: datetime | None, last: datetime | None, feed: str | None) -> 
         raise click.UsageError("--from and --to belong together")
     if first is not None and last is not None and last < first:
         raise click.UsageError(f"--from {first.date()} is after --to {last.date()}: exchange them")
-    settings = load_settings()
+    settings = with_simulated_venues(load_settings())
     feeds = _feeds(settings, feed)
     refuse_real_venues(settings, feeds)
     found = servers.locate(settings)

@@ -21,6 +21,7 @@ import psutil
 from liq_pipeline.cli.dagster_home import create_storage, exports
 from liq_pipeline.cli.milestones import Milestones
 from liq_pipeline.embedded import process
+from liq_pipeline.embedded.demo import venues_file
 from liq_pipeline.embedded.home import MARKER, Home
 from liq_pipeline.embedded.redis import check_redis
 from liq_pipeline.embedded.servers import Embedded, Servers, embedded
@@ -95,7 +96,7 @@ class Line:
         self.environment.setdefault("LIQ_UI_URL", self.address)
 
     def _start_venues(self) -> None:
-        file = self.home.run / "venues.json"
+        file = venues_file(self.home)
         file.unlink(missing_ok=True)
         # Ports of our choosing: after a restart the collector finds the exchanges where its environment says.
         ports = ",".join(str(process.kept_port(self.home.run / f"port-{venue}")) for venue in VENUES)

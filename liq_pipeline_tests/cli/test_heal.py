@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from liq_pipeline.embedded.demo import venues_file
+from liq_pipeline.embedded.home import Home
 from liq_pipeline.warehouse.migrate import migrate
 from liq_pipeline_tests.cli.running import in_process
 from liq_pipeline_tests.healing.okx import frame, serving
@@ -47,6 +50,28 @@ def test_a_gap_is_filled_and_the_command_says_so(
         assert "landed 1 of gaps and 0 besides" in said
         assert "  healed: " in said and ", 3,600.0 s" in said
         today = f"{utc(start + 5 * HOUR):%Y-%m-%d}"
+        assert run("--from", today, "--to", today) == 0
+
+
+def test_beside_a_demo_its_own_exchanges_are_asked(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    database_url: str,
+    redis_url: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    migrate(database_url, plain=True)
+    home = Home.prepare(tmp_path / "home")
+    home.mark_demo()
+    run = in_process(monkeypatch, tmp_path, "heal", LIQ_DATABASE_URL=database_url, LIQ_REDIS_URL=redis_url)
+    with serving() as venue:
+        assert run() == 2
+        assert "would come from the real exchange" in capsys.readouterr().err
+        listening = {"LIQ_WS_URL_OKX": "ws://127.0.0.1:9", "LIQ_REST_URL_OKX": venue.rest_url}
+        venues_file(home).write_text(json.dumps(listening))
+        assert run() == 0
+        assert "okx: no gap that its history could fill" in capsys.readouterr().out
+        today = f"{utc(time.time_ns() // 1_000_000):%Y-%m-%d}"
         assert run("--from", today, "--to", today) == 0
 
 
