@@ -133,6 +133,13 @@ def _redis(status: Status, settings: Settings, servers: Servers) -> None:
         status.servers["Redis"] = (
             f"{info.get('server_name', 'redis')} {info.get('valkey_version', info['redis_version'])}"
         )
+        memory: dict[str, Any] = client.info("memory")
+        if 0 < int(memory.get("maxmemory") or 0) < memory["used_memory"]:
+            # Then no lease can be taken either, and what follows is its consequence.
+            status.problems.append(
+                f"Redis is full and takes nothing: it uses {memory['used_memory']:,} bytes, and maxmemory is "
+                f"{int(memory['maxmemory']):,}: raise it, or lower LIQ_STREAM_HOURS"
+            )
         now = time.time_ns() // 1_000_000
         for feed in settings.exchanges:
             row = _feed(client, feed, now)

@@ -68,8 +68,14 @@ def _memory(information: dict[str, Any]) -> Findings:
             f"maxmemory-policy is {policy}: it may forget events that nobody has stored yet",
             "set maxmemory-policy noeviction in redis.conf, and by CONFIG SET",
         )
-    if most and information["used_memory"] > _NEARLY_FULL * most:
-        used = information["used_memory"] / most
+    used = information["used_memory"] / most if most else 0.0
+    if used > 1:
+        yield wrong(
+            "Redis",
+            f"{used:.0%} of maxmemory is used: it takes nothing more, and nothing lands",
+            "raise maxmemory, or lower LIQ_STREAM_HOURS",
+        )
+    elif used > _NEARLY_FULL:
         yield note("Redis", f"{used:.0%} of maxmemory is used", "raise maxmemory, or lower LIQ_STREAM_HOURS")
     else:
         yield fine("Redis", f"{information.get('used_memory_human')} used of {most >> 20 or 'unlimited'} MiB")

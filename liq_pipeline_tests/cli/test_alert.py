@@ -19,8 +19,14 @@ def test_it_says_which_channels_accept_and_fails_if_one_does_not(
             liq = in_process(monkeypatch, tmp_path, "alert", "test", LIQ_ALERT_URLS=urls)
             assert liq() == code
         assert [len(hook.received), len(mails)] == [2, 2]
+        # Where the UI is, nobody but `liq up` knows if it is not set.
+        assert (
+            in_process(monkeypatch, tmp_path, "alert", "test", LIQ_ALERT_URLS=hook.url, LIQ_UI_URL="http://ui")() == 0
+        )
+        said = [message["message"].partition(" UTC.")[2] for message in hook.received]
+        assert said == ["", "", " Alerts link to http://ui"]
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split("-")[0] for line in lines] == ["json", "mailto", "json", "json"]
+    assert [line.split("-")[0] for line in lines] == ["json", "mailto", "json", "json", "json"]
     assert [line.split(": ")[1] for line in lines[:3]] == ["accepted"] * 3
     assert "s3cret" not in lines[3] and "accepted" not in lines[3]
 

@@ -57,6 +57,18 @@ def test_it_counts_what_waits_and_says_that_nobody_collects(
     assert {row["day"] for row in status.tables} == {None}
 
 
+def test_a_full_redis_is_named_before_what_comes_of_it(database_url: str, redis_url: str, dagster_home: str) -> None:
+    migrate(database_url, plain=True)
+    with redis.Redis.from_url(redis_url) as client:
+        client.config_set("maxmemory", 1)
+        try:
+            problems = gather(_settings(dagster_home), Servers(database_url, redis_url)).problems
+        finally:
+            client.config_set("maxmemory", 0)
+    assert problems[0].startswith("Redis is full and takes nothing: it uses ")
+    assert problems[1].startswith("nobody collects binance")
+
+
 @pytest.mark.parametrize(("error", "wrong"), [("", False), ("instruments: Name or service not known", True)])
 def test_a_feed_that_connects_is_wrong_only_once_something_kept_it_from_it(
     database_url: str, redis_url: str, dagster_home: str, error: str, wrong: bool

@@ -116,6 +116,8 @@ def test_a_redis_that_forgets_is_wrong(redis_url: str) -> None:
     )
     full = {"maxmemory": 100, "used_memory": 90, "maxmemory_policy": "allkeys-lru"}
     assert [text.split(" ")[1] for text in _said(redis._memory(full))] == ["maxmemory-policy", "90%"]
+    (over,) = redis._memory({"maxmemory": 100, "used_memory": 130, "maxmemory_policy": "noeviction"})
+    assert (over.level, over.said.split(":")[0]) == ("wrong", "130% of maxmemory is used")
 
 
 def test_servers_that_are_away_are_one_line_each() -> None:
