@@ -107,7 +107,7 @@ def _feed(elapsed: int, uncollected: int, covered: int, feed: str = "okx:inverse
         (_feed(3_599, 0, 0), True, "okx:inverse collected for less than an hour"),
         (_feed(86_400, 82_801, 0), True, "okx:inverse collected for less than an hour"),
         (_feed(3_600, 0, 0), False, "okx:inverse 0.000%"),
-        (_feed(86_400, 0, 0, "bybit"), True, "0 feeds seen"),
+        (_feed(86_400, 0, 0, "bybit"), True, "no feed of LIQ_EXCHANGES to judge"),
     ],
 )
 def test_only_feeds_that_are_configured_and_were_collected_for_an_hour_are_judged(

@@ -42,7 +42,8 @@ def judge_coverage(feeds: Sequence[Row], configured: Sequence[str], threshold: f
         said = ", ".join(f"{row['feed']} {row['seen']}" for row in off)
         text = f"seen or healed of the day: {said}; expected {threshold:.0%} at least"
     else:
-        text = "; ".join([f"{len(seen)} feeds seen for at least {threshold:.0%} of the day", *unjudged])
+        judged = [f"{len(seen)} feeds seen for at least {threshold:.0%} of the day"] if seen else []
+        text = "; ".join([*judged, *unjudged]) or "no feed of LIQ_EXCHANGES to judge"
     return Verdict(not off, text, seen, severe=False, worst=off)
 
 
