@@ -25,6 +25,7 @@ from liq_pipeline_tests import browser
 from liq_pipeline_tests.browser import Page
 
 _COLOURS: Final = 96
+_WIDEST: Final = 1600
 _LARGEST: Final = 250_000
 _PATIENCE: Final = 120.0
 """Seconds; a busy machine takes long to show a page."""
@@ -46,11 +47,11 @@ def pictures(day: str) -> dict[str, Picture]:
     return {
         "lineage": Picture(
             "assets/liquidations_raw?view=lineage&lineageScope=neighbors&lineageDepth=5",
-            ("binance_inverse", "liquidation_exchange_comparison"),
+            ("binance_inverse", "_comparison"),
             (),
-            "Passed",
-            1700,
-            1200,
+            "feed_gaps",
+            2300,
+            1600,
         ),
         "picture": Picture(
             f"assets/liquidation_cascades?view=partitions&partition={day}",
@@ -85,7 +86,10 @@ def take(page: Page, url: str, picture: Picture) -> bytes:
     time.sleep(2)
     with Image.open(io.BytesIO(page.screenshot(picture.width, picture.height))) as image:
         file = io.BytesIO()
-        image.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+        shown = image.convert("RGB")
+        # A wide graph is drawn with all its words on a wide page only.
+        shown.thumbnail((_WIDEST, _WIDEST), Image.Resampling.LANCZOS)
+        shown.quantize(_COLOURS, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
