@@ -25,7 +25,7 @@ from liq_pipeline.warehouse import coverage, migrate, reads, roles, storage
 from liq_pipeline.warehouse.backlog import open_redis
 from liq_pipeline.warehouse.connection import READER, connect
 from liq_pipeline.warehouse.day_state import read_states, stale
-from liq_pipeline.warehouse.landing_zone import StreamState, stream_states
+from liq_pipeline.warehouse.landing_zone import StreamState, hash_text, stream_states
 
 _HOUR_MS: Final = 3_600_000
 _ARRIVING_MS: Final = 60_000
@@ -183,8 +183,7 @@ def _live_view(status: Status, view: Standing, states: Sequence[StreamState], no
 
 
 def _feed(client: redis.Redis, feed: str, now: int) -> dict[str, Any]:
-    raw: dict[bytes, bytes] = client.hgetall(streams.feed_key(feed))  # type: ignore[assignment]
-    health = {name.decode(): value.decode("utf-8", "replace") for name, value in raw.items()}
+    health = hash_text(client, streams.feed_key(feed))
 
     def ago(name: str) -> float | None:
         return round((now - int(health[name])) / 1000, 1) if health.get(name) else None

@@ -14,7 +14,7 @@ from liq_pipeline.errors import ServerError
 from liq_pipeline.live.health import LIVE_KEY
 from liq_pipeline.settings import FEEDS
 from liq_pipeline.warehouse.backlog import open_redis
-from liq_pipeline.warehouse.landing_zone import stream_states
+from liq_pipeline.warehouse.landing_zone import hash_text, stream_states
 
 _GONE_MS: Final = 15_000
 """Collectors and live views write their health every few seconds; older than that, none is there to correct it."""
@@ -44,9 +44,9 @@ def look(redis_url: str, configured: Sequence[str], now_ms: int) -> dict[dg.Asse
     """
     try:
         with open_redis(redis_url) as client:
-            fields = {feed: _text(client.hgetall(streams.feed_key(feed))) for feed in FEEDS}
+            fields = {feed: hash_text(client, streams.feed_key(feed)) for feed in FEEDS}
             leased = {feed for feed in FEEDS if client.exists(streams.lease_key(feed))}
-            live_view = live_health(_text(client.hgetall(LIVE_KEY)), now_ms)
+            live_view = live_health(hash_text(client, LIVE_KEY), now_ms)
             landing_zone = _landing_zone(client, [feed for feed in configured if feed not in leased], now_ms)
     except ServerError as error:
         return {LANDING_ZONE: Health("away", True, {"error": str(error)})}
@@ -107,7 +107,3 @@ def _landing_zone(client: redis.Redis, missing: Sequence[str], now_ms: int) -> H
             "memory_limit_bytes": int(memory["maxmemory"]) or "none",
         },
     )
-
-
-def _text(fields: Any) -> dict[str, str]:
-    return {name.decode(): value.decode("utf-8", "replace") for name, value in fields.items()}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import redis
 
 from liq_pipeline.live.health import LIVE_KEY
 from liq_pipeline.streams import LIVE, lease_key
+from liq_pipeline.warehouse.landing_zone import hash_text
 
 
 class Standing(NamedTuple):
@@ -40,8 +41,7 @@ NOT_RUNNING = "not running"
 
 def standing(client: redis.Redis) -> Standing:
     """The last view's account of itself."""
-    raw = cast(dict[bytes, bytes], client.hgetall(LIVE_KEY))
-    said = {name.decode(): value.decode("utf-8", "replace") for name, value in raw.items()}
+    said = hash_text(client, LIVE_KEY)
     state = said.get("state") or "starting"
     if not client.exists(lease_key(LIVE)):
         state = NOT_RUNNING

@@ -1,4 +1,4 @@
-"""The streams of the landing zone as an onlooker sees them: nothing is read, created or claimed."""
+"""The landing zone as an onlooker sees it: no stream is read, created or claimed."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ class StreamState(NamedTuple):
     first_ms: int
     last_ms: int
     waiting_ms: int | None = None
+
+
+def hash_text(client: redis.Redis, key: str) -> dict[str, str]:
+    """A hash in which a process says how it is, as text; empty if there is none."""
+    fields = cast(dict[bytes, bytes], client.hgetall(key))
+    return {name.decode(): value.decode("utf-8", "replace") for name, value in fields.items()}
 
 
 def stream_states(client: redis.Redis) -> list[StreamState]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import dagster as dg
-import redis
 
 from liq_pipeline import streams
 from liq_pipeline.dagster_defs.assets.coverage import TABLES as COVERAGE
@@ -25,7 +24,7 @@ from liq_pipeline.settings import FEEDS, Settings
 from liq_pipeline.warehouse.backlog import open_redis
 from liq_pipeline.warehouse.connection import READER, connect
 from liq_pipeline.warehouse.day_state import refusal
-from liq_pipeline.warehouse.landing_zone import stream_states
+from liq_pipeline.warehouse.landing_zone import hash_text, stream_states
 
 FRESH: Final = "fresh"
 ALIVE: Final = "alive"
@@ -127,7 +126,7 @@ def _from_redis(settings: Settings, redis_url: str, now: datetime) -> list[Findi
     now_ms = int(now.timestamp() * 1000)
     try:
         with open_redis(redis_url) as client:
-            health = {feed: _text(client, feed) for feed in FEEDS}
+            health = {feed: hash_text(client, streams.feed_key(feed)) for feed in FEEDS}
             leased = {feed for feed in settings.exchanges if client.exists(streams.lease_key(feed))}
             waiting = [state for state in stream_states(client) if state.uncommitted]
     except ServerError as error:
@@ -151,11 +150,6 @@ def _from_redis(settings: Settings, redis_url: str, now: datetime) -> list[Findi
         *(Finding(exchange_key(feed), ALIVE, verdict) for feed, verdict in alive.items()),
         Finding(LANDING_ZONE, COLLECTED, judge_collected(missing, len(settings.exchanges))),
     ]
-
-
-def _text(client: redis.Redis, feed: str) -> dict[str, str]:
-    fields: dict[bytes, bytes] = client.hgetall(streams.feed_key(feed))  # type: ignore[assignment]
-    return {name.decode(): value.decode("utf-8", "replace") for name, value in fields.items()}
 
 
 def _duration(seconds: float) -> str:
