@@ -11,11 +11,12 @@ import pytest
 import liq_pipeline
 
 PACKAGE = Path(liq_pipeline.__file__).parent
-BASE = {"liquidation", "errors", "spans"}
+BASE = {"liquidation", "errors", "spans", "saying"}
 MIDDLE = BASE | {"streams", "settings", "exchanges", "detection", "collector", "warehouse", "imports", "simulate"}
 ALLOWED = {
     "errors": set[str](),
     "spans": set(),
+    "saying": set(),
     "liquidation": {"errors"},
     "settings": {"errors"},
     "streams": BASE,
@@ -25,7 +26,7 @@ ALLOWED = {
     "warehouse": MIDDLE | {"live"},
     "imports": MIDDLE,
     "archive": MIDDLE | {"archive"},
-    "plots": {"plots"},
+    "plots": {"plots", "saying"},
     "simulate": MIDDLE,
     "live": MIDDLE | {"live"},
     "alerting": MIDDLE | {"alerting"},

@@ -14,26 +14,16 @@ from matplotlib.figure import Figure
 from matplotlib.typing import ColorType
 from PIL import Image
 
+from liq_pipeline.plots.palette import COLOURS, GREY, INK, SHADE
+
 HOUR_MS: Final = 3_600_000
 _DPI: Final = 100
 _WIDTH: Final = 7.6
 _LEFT_INCHES: Final = 0.85
 _RIGHT_INCHES: Final = 0.15
 
-# Okabe and Ito's palette, which people of any colour vision tell apart (https://jfly.uni-koeln.de/color/).
-BLUE: Final = "#0072B2"
-VERMILLION: Final = "#D55E00"
-ORANGE: Final = "#E69F00"
-GREEN: Final = "#009E73"
-PURPLE: Final = "#CC79A7"
-YELLOW: Final = "#F0E442"
-GREY: Final = "#999999"
-INK: Final = "#333333"
-SHADE: Final = "#EEEEEE"
-COLOURS: Final = (BLUE, VERMILLION, ORANGE, GREEN, PURPLE, YELLOW)
 # Paper, and what letters and lines are made of.
 _GREYS: Final = ("#FFFFFF", SHADE, "#CCCCCC", GREY, "#666666", INK)
-OF_EXCHANGE: Final = {"binance": ORANGE, "bybit": BLUE, "okx": GREEN}
 
 
 def day_axes(title: str, height: float, right: float = _RIGHT_INCHES) -> tuple[Figure, Axes]:
@@ -65,14 +55,6 @@ def hours(time_ms: int, day: date) -> float:
 def legible(text: str) -> str:
     """The text in characters that the font has, and none that matplotlib reads as mathematics."""
     return text.encode("latin-1", "replace").decode("latin-1").replace("$", r"\$")
-
-
-def usd(value: float) -> str:
-    """An amount as people say it: 12.3M, 450k, 800."""
-    for limit, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if value >= limit:
-            return f"{value / limit:.3g}{unit}"
-    return f"{value:.0f}"
 
 
 def png(figure: Figure, colours: Iterable[ColorType] = COLOURS) -> bytes:

@@ -10,7 +10,9 @@ from typing import Final, NamedTuple
 from matplotlib import colormaps
 from matplotlib.colors import Normalize
 
-from liq_pipeline.plots.canvas import INK, SHADE, day_axes, hours, legible, png, usd
+from liq_pipeline.plots.canvas import day_axes, hours, legible, png
+from liq_pipeline.plots.palette import INK, SHADE
+from liq_pipeline.saying import usd
 
 _SYMBOLS: Final = 10
 _LARGEST_POINTS: Final = 420.0

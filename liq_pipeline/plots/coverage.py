@@ -8,21 +8,8 @@ from typing import Final, NamedTuple
 
 from matplotlib.patches import Patch
 
-from liq_pipeline.plots.canvas import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    PURPLE,
-    SHADE,
-    VERMILLION,
-    YELLOW,
-    day_axes,
-    hours,
-    legible,
-    png,
-)
+from liq_pipeline.plots.canvas import day_axes, hours, legible, png
+from liq_pipeline.plots.palette import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SHADE, VERMILLION, YELLOW
 
 _COLOURS: Final = {
     "covered": GREEN,

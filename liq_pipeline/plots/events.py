@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from liq_pipeline.plots.canvas import BLUE, INK, VERMILLION, day_axes, legible, png
+from liq_pipeline.plots.canvas import day_axes, legible, png
+from liq_pipeline.plots.palette import BLUE, INK, VERMILLION
 
 
 class Minute(NamedTuple):

@@ -8,7 +8,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from liq_pipeline.plots.canvas import GREY, OF_EXCHANGE, day_axes, legible, png, usd
+from liq_pipeline.plots.canvas import day_axes, legible, png
+from liq_pipeline.plots.palette import GREY, OF_EXCHANGE
+from liq_pipeline.saying import usd
 
 _PERIODS: Final = 6
 _HOURS: Final = 24 // _PERIODS

@@ -97,10 +97,3 @@ def test_a_gap_of_a_second_can_be_seen() -> None:
 def test_hours_are_counted_from_the_days_midnight() -> None:
     assert [canvas.hours(MIDNIGHT + ms, DAY) for ms in (0, 5_400_000, 86_400_000)] == [0, 1.5, 24]
     assert canvas.hours(MIDNIGHT - 1_800_000, DAY) == -0.5
-
-
-@pytest.mark.parametrize(
-    ("amount", "said"), [(0, "0"), (999, "999"), (450_000, "450k"), (12_345_678, "12.3M"), (2e9, "2B")]
-)
-def test_amounts_are_written_as_people_say_them(amount: float, said: str) -> None:
-    assert canvas.usd(amount) == said
