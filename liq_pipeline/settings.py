@@ -57,6 +57,9 @@ class Settings(BaseModel):
     retention_days: int = Field(default=90, ge=0)
     rollup_retention_days: int = Field(default=365, ge=0)
     stream_hours: int = Field(default=2, ge=1)
+    shift_seconds: int = Field(default=3600, ge=120, le=86_400)
+    """How long one run of the collector, or of the live view, lasts under Dagster before the next takes over: new code
+    and settings are in force by then. At least twice the minute that the next one is asked for ahead."""
     start_date: date = date(2023, 6, 1)
     alert_cascade_usd: tuple[Decimal, ...] = (Decimal(10_000_000),)
     """Rising USD totals at which a cascade is told of, each once; empty (``none``) for never."""

@@ -13,12 +13,13 @@ from liq_pipeline.dagster_defs.dropping import drop_beyond_retention
 from liq_pipeline.dagster_defs.healing import heal_feeds
 from liq_pipeline.dagster_defs.live_view import live_shift
 from liq_pipeline.dagster_defs.pruning import prune_collector_runs
-from liq_pipeline.dagster_defs.shifts import MAX_RUNTIME_SECONDS
+from liq_pipeline.dagster_defs.shifts import MAX_RUNTIME
 
-MAX_RUNTIME: Final = "dagster/max_runtime"
 PRIORITY: Final = "dagster/priority"
 DAY_SECONDS: Final = 3600
 """How long a run of a day may take."""
+_SHIFT_SECONDS: Final = 24 * 3600 + 120
+"""The same for a shift that somebody starts by hand; the sensors say how long their own are."""
 
 daily_tables: Final = dg.define_asset_job(
     "daily_tables",
@@ -40,7 +41,7 @@ daily_tables: Final = dg.define_asset_job(
         "One shift of the collector: every feed of LIQ_EXCHANGES in one op, until the shift's end. "
         "Asked for by collector_sensor; terminate a run to stop collecting until the sensor's rescue."
     ),
-    tags={"liq/kind": "collector", PRIORITY: "100", MAX_RUNTIME: str(MAX_RUNTIME_SECONDS)},
+    tags={"liq/kind": "collector", PRIORITY: "100", MAX_RUNTIME: str(_SHIFT_SECONDS)},
 )
 def collector_job() -> None:
     collect_shift()
@@ -51,7 +52,7 @@ def collector_job() -> None:
         "One shift of the live view: reads the event streams and shows the last hour in Redis (liq:levels:*, "
         "liq:agg:*, liq:cascade:status:*). Asked for by live_sensor; terminate a run to start it afresh."
     ),
-    tags={"liq/kind": "live", PRIORITY: "90", MAX_RUNTIME: str(MAX_RUNTIME_SECONDS)},
+    tags={"liq/kind": "live", PRIORITY: "90", MAX_RUNTIME: str(_SHIFT_SECONDS)},
 )
 def live_job() -> None:
     live_shift()

@@ -28,9 +28,9 @@ class DayRequest(NamedTuple):
     reason: str
 
 
-def shift_requests(kind: str, now_ms: int, *, lease_held: bool, starting: bool) -> list[ShiftRequest]:
+def shift_requests(kind: str, now_ms: int, shift_ms: int, *, lease_held: bool, starting: bool) -> list[ShiftRequest]:
     """The processes to start now. One that is ``starting`` has no lease yet, and is rescue enough."""
-    return requests(kind, now_ms, lease_held=lease_held or starting)
+    return requests(kind, now_ms, shift_ms, lease_held=lease_held or starting)
 
 
 def stale_requests(

@@ -16,7 +16,7 @@ from liq_pipeline.dagster_defs.jobs import DAY_SECONDS, collector_job, daily_tab
 from liq_pipeline.dagster_defs.partitions import day_of
 from liq_pipeline.dagster_defs.requests import DayRequest, shift_requests, stale_requests, young_day
 from liq_pipeline.dagster_defs.resources import Line
-from liq_pipeline.dagster_defs.shifts import Shift
+from liq_pipeline.dagster_defs.shifts import MAX_RUNTIME, Shift, max_runtime
 from liq_pipeline.healing.gaps import Gap, unhealed
 from liq_pipeline.settings import Settings
 from liq_pipeline.streams import LIVE, REJECTED
@@ -54,14 +54,15 @@ def _shifts(
         description=description,
     )
     def sensor(context: dg.SensorEvaluationContext, line: Line) -> list[dg.RunRequest]:
-        held = lease.held(line.servers().redis_url, leases(line.settings()))
+        settings, now_ms = line.settings(), time.time_ns() // 1_000_000
+        held = lease.held(line.servers().redis_url, leases(settings))
         starting = not held and _is_starting(context.instance, job.name)
-        due = shift_requests(kind, time.time_ns() // 1_000_000, lease_held=held, starting=starting)
+        due = shift_requests(kind, now_ms, settings.shift_seconds * 1000, lease_held=held, starting=starting)
         return [
             dg.RunRequest(
                 run_key=request.run_key,
                 run_config=dg.RunConfig(ops={op: Shift(until_ms=request.until_ms)}),
-                tags={"liq/shift": str(request.shift)},
+                tags={"liq/shift": str(request.shift), MAX_RUNTIME: max_runtime(request.until_ms, now_ms)},
             )
             for request in due
         ]

@@ -9,10 +9,9 @@ from typing import Any, Final, TypeVar
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 
-from liq_pipeline.collector.shifts import LEAD_MS, SHIFT_MS
-
-MAX_RUNTIME_SECONDS: Final = (SHIFT_MS + LEAD_MS) // 1000 + 60
-"""A shift, its lead and a margin: Dagster ends by then the run of a worker that was killed."""
+MAX_RUNTIME: Final = "dagster/max_runtime"
+"""The tag of how many seconds a run may take: by then Dagster ends that of a worker that was killed."""
+_MARGIN_SECONDS: Final = 60
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -23,6 +22,11 @@ class Shift(dg.Config):
     """Until when to work, UTC milliseconds."""
 
     until_ms: int
+
+
+def max_runtime(until_ms: int, now_ms: int) -> str:
+    """The tag's value for a shift that is asked for now."""
+    return str((until_ms - now_ms) // 1000 + _MARGIN_SECONDS)
 
 
 def until_signalled(work: Callable[[asyncio.Event], Coroutine[Any, Any, _Report]]) -> tuple[_Report, bool]:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from liq_pipeline.archive.layout import Place
 from liq_pipeline.archive.scan import Found
-from liq_pipeline.collector.shifts import LEAD_MS, SHIFT_MS
+from liq_pipeline.collector.shifts import LEAD_MS
 from liq_pipeline.dagster_defs.requests import (
     DAYS_A_TICK,
     archive_requests,
@@ -20,6 +20,7 @@ from liq_pipeline.warehouse.reads import BehindRollup
 
 TODAY = date(2026, 11, 22)
 MIDNIGHT = int(datetime(2026, 11, 22, tzinfo=UTC).timestamp() * 1000)
+SHIFT_MS = 3_600_000
 MID_SHIFT = 1000 * SHIFT_MS + SHIFT_MS // 2
 
 
@@ -32,18 +33,18 @@ def _at(seconds: float) -> datetime:
 
 
 def test_a_held_lease_in_mid_shift_needs_no_collector() -> None:
-    assert shift_requests("collector", MID_SHIFT, lease_held=True, starting=False) == []
+    assert shift_requests("collector", MID_SHIFT, SHIFT_MS, lease_held=True, starting=False) == []
 
 
 def test_a_lost_lease_is_rescued_once_and_not_again_while_the_rescue_starts() -> None:
-    (rescue,) = shift_requests("collector", MID_SHIFT, lease_held=False, starting=False)
+    (rescue,) = shift_requests("collector", MID_SHIFT, SHIFT_MS, lease_held=False, starting=False)
     assert "rescue" in rescue.run_key
-    assert shift_requests("collector", MID_SHIFT + 16_000, lease_held=False, starting=True) == []
+    assert shift_requests("collector", MID_SHIFT + 16_000, SHIFT_MS, lease_held=False, starting=True) == []
 
 
 def test_the_next_shift_is_asked_for_before_the_boundary_even_while_a_collector_starts() -> None:
-    (planned,) = shift_requests("collector", 1001 * SHIFT_MS - LEAD_MS // 2, lease_held=False, starting=True)
-    assert planned.run_key == "collector:1001:planned"
+    (planned,) = shift_requests("collector", 1001 * SHIFT_MS - LEAD_MS // 2, SHIFT_MS, lease_held=False, starting=True)
+    assert planned.run_key == "collector:3600:1001:planned"
 
 
 def test_each_staleness_is_asked_for_once_and_a_new_one_again() -> None:
