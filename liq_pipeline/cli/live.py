@@ -38,6 +38,7 @@ def command(seconds: float | None) -> None:
     \b
     liq:levels:SYMBOL:LEVEL:SIDE      liquidations of the last hour at a price level
     liq:agg:SYMBOL:60s:MINUTE         the same by minute
+    liq:hour:EXCHANGE:SIDE            the same by exchange and side; liq:hour:largest has the largest
     liq:cascade:status:SYMBOL         there while a cascade is active
 
     Reads the streams that collectors and replays fill, never the exchanges, and can be stopped and started at any

@@ -50,7 +50,7 @@ def collector_job() -> None:
 @dg.job(
     description=(
         "One shift of the live view: reads the event streams and shows the last hour in Redis (liq:levels:*, "
-        "liq:agg:*, liq:cascade:status:*). Asked for by live_sensor; terminate a run to start it afresh."
+        "liq:agg:*, liq:hour:*, liq:cascade:status:*). Asked for by live_sensor; terminate a run to start it afresh."
     ),
     tags={"liq/kind": "live", PRIORITY: "90", MAX_RUNTIME: str(_SHIFT_SECONDS)},
 )

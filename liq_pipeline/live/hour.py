@@ -1,7 +1,8 @@
-"""The rolling hour of one view: price levels and minute buckets, each the sum of the events that are in it now.
+"""The rolling hour of one view: price levels, minute buckets and totals, each the sum of the events that are in it now.
 
 An event is in the hour while its time is after the watermark less an hour. A level holds its events, sorted, because
-each leaves alone. A minute leaves as a whole: it is shown as long as its newest event is in the hour.
+each leaves alone; so does the total of an exchange and side. A minute leaves as a whole: it is shown as long as its
+newest event is in the hour.
 """
 
 from __future__ import annotations
@@ -100,6 +101,18 @@ class Level:
             self._quantities = finer
 
 
+class Total(Level):
+    """The events of one exchange and side that are in the hour: quantities of different coins have no sum."""
+
+    __slots__ = ()
+
+    def fields(self) -> tuple[object, ...]:
+        return (
+            *("count", len(self), "total_value", plain(self.value, 6)),
+            *("first_seen", self.first_seen, "last_seen", self.last_seen),
+        )
+
+
 class Minute:
     """The events of one symbol and minute. Values in micro-USD."""
 
@@ -145,13 +158,15 @@ class Hour:
         """A heap: when to look at what next."""
         self._pushed = 0
 
-    def add_to_level(self, key: bytes, time: int, value: int, quantity: int, places: int) -> None:
+    def add_to_level(
+        self, key: bytes, time: int, value: int, quantity: int, places: int, kind: type[Level] = Level
+    ) -> None:
         """Count an event in its level, unless it has left."""
         if time <= self.start:
             return
         level = self._levels.get(key)
         if level is None:
-            level = self._levels[key] = Level(key)
+            level = self._levels[key] = kind(key)
             self._look(time, level)
         elif time < level.first_seen:
             self._look(time, level)

@@ -1,5 +1,16 @@
 """What a view shows, as commands to Redis: whole hashes with absolute values, so that two views never add up.
 
+``liq:levels:{symbol}:{price_level}:{side}``  ``count``, ``total_value``, ``total_quantity``, ``first_seen``,
+                                              ``last_seen``, over the rolling hour
+``liq:agg:{symbol}:60s:{minute}``             ``count``, ``total_value``, ``long_count``, ``short_count``,
+                                              ``{exchange}_count``, ``institutional_count``
+``liq:hour:{exchange}:{side}``                ``count``, ``total_value``, ``first_seen``, ``last_seen``, over the
+                                              rolling hour
+``liq:hour:largest``                          ``events``: the 20 largest of the rolling hour, a JSON array
+``liq:cascade:status:{symbol}``               there while a cascade is active: ``cascade_id``, ``start_time``,
+                                              ``event_count``, ``total_value``, ``risk_score``, ``exchanges``,
+                                              ``supersedes``
+
 Changed hashes are written at once. Beside that a round never ends: it looks at everything, a slice at a time, writes
 what is not as it should be and removes what nobody can account for. So whatever another view left behind, or a Redis
 that lost its last second or all it had, is right again within some seconds. (Writing all of it again instead would
@@ -19,13 +30,13 @@ import hiredis
 
 from liq_pipeline.collector.resp import RedisAwayError, pack
 from liq_pipeline.live.cascades import STATUS_PREFIX
-from liq_pipeline.live.view import LEVELS_PREFIX, MINUTES_PREFIX, View
+from liq_pipeline.live.view import LEVELS_PREFIX, MINUTES_PREFIX, TOTALS_PREFIX, View
 from liq_pipeline.streams import events_key
 
 SLICE: Final = 250
 """Hashes looked at, at a time: half a millisecond of Redis's time."""
 SCANNED: Final = 1_000
-_SHOWN: Final = tuple(prefix.encode() for prefix in (LEVELS_PREFIX, MINUTES_PREFIX, STATUS_PREFIX))
+_SHOWN: Final = tuple(prefix.encode() for prefix in (LEVELS_PREFIX, MINUTES_PREFIX, TOTALS_PREFIX, STATUS_PREFIX))
 _EVENTS: Final = events_key("").encode()
 _FIRST: Final = b"0"
 _SOON_MS: Final = 300_000

@@ -13,7 +13,8 @@ from liq_pipeline.detection.columns import Params
 from liq_pipeline.liquidation import Side, Source
 from liq_pipeline.live.cascades import STATUS_PREFIX, Cascades
 from liq_pipeline.live.decimals import micro, scaled
-from liq_pipeline.live.hour import HOUR_MS, MINUTE_MS, Hour
+from liq_pipeline.live.hour import HOUR_MS, MINUTE_MS, Hour, Level, Minute, Total
+from liq_pipeline.live.largest import Largest
 from liq_pipeline.live.price_level import price_level
 from liq_pipeline.live.records import LateEvent, Levels, SeedEvent
 from liq_pipeline.live.watermark import Watermark
@@ -21,11 +22,14 @@ from liq_pipeline.streams import Entries
 
 LEVELS_PREFIX: Final = "liq:levels:"
 MINUTES_PREFIX: Final = "liq:agg:"
+TOTALS_PREFIX: Final = "liq:hour:"
+LARGEST_KEY: Final = "liq:hour:largest"
 HOLDS_AT_MOST: Final = 2_000_000
 """Events kept beyond the memory while it is not known what came before them: some hundred MB."""
 STATUS_LASTS_MS: Final = 60_000
 """A cascade that nobody follows must not look active for long. Far more than a view takes to write it anew."""
 _STATUS: Final = STATUS_PREFIX.encode()
+_LARGEST: Final = LARGEST_KEY.encode()
 
 
 class View:
@@ -37,6 +41,7 @@ class View:
 
     def __init__(self, params: Params, significant: int, held_ms: int, levels: Levels | None = None) -> None:
         self.hour = Hour()
+        self.largest = Largest()
         self.cascades = Cascades(params, levels or Levels())
         self.time = Watermark(held_ms)
         self.watermark: int | None = None
@@ -105,6 +110,8 @@ class View:
         if watermark is None:
             return
         self.hour.advance(watermark - HOUR_MS)
+        if self.largest.settle(watermark - HOUR_MS):
+            self.hour.changed.add(_LARGEST)
         self.cascades.settle(watermark, now)
         before = (watermark - self._memory_ms) // MINUTE_MS * MINUTE_MS
         if before > self.forgotten and not (self.holds and len(self) < HOLDS_AT_MOST):
@@ -122,23 +129,30 @@ class View:
         if key.startswith(_STATUS):
             symbol = key[len(_STATUS) :].decode(errors="replace")
             return None if self.watermark is None else self.cascades.status(symbol, self.watermark)
-        one = self.hour.get(key)
+        one = self._one(key)
         return None if one is None else one.fields()
 
     def names(self) -> list[bytes]:
         """The names of all hashes that are to be there."""
         active = [] if self.watermark is None else self.cascades.active(self.watermark)
-        return [*self.hour.keys(), *(f"{STATUS_PREFIX}{name}".encode() for name in active)]
+        largest = [_LARGEST] if self.largest.events else []
+        return [*self.hour.keys(), *largest, *(f"{STATUS_PREFIX}{name}".encode() for name in active)]
 
     def lasts(self, key: bytes) -> int:
         """For how long, in ms from now, a hash is right if nothing more comes: as long as nobody corrects it, Redis may
         let it go then."""
         if key.startswith(_STATUS):
             return STATUS_LASTS_MS
-        one, watermark = self.hour.get(key), self.watermark
+        one, watermark = self._one(key), self.watermark
         if one is None or watermark is None:
             return 1
         return min(max(one.last_seen + HOUR_MS - watermark, 1), HOUR_MS)
+
+    def _one(self, key: bytes) -> Level | Minute | Largest | None:
+        """What is shown under a key but the status of a cascade, if anything is."""
+        if key == _LARGEST:
+            return self.largest if self.largest.events else None
+        return self.hour.get(key)
 
     def _add(self, event: SeedEvent) -> bool:
         """Count an event; False if it is older than the memory. Raises ValueError for numbers that are none."""
@@ -161,6 +175,8 @@ class View:
         hour.add_to_level(f"{LEVELS_PREFIX}{name}:{level}:{side}".encode(), time, value, quantity, places)
         key = f"{MINUTES_PREFIX}{name}:60s:{minute}".encode()
         hour.add_to_minute(key, minute, time, exchange, is_long, value, value >= self._significant)
+        hour.add_to_level(f"{TOTALS_PREFIX}{exchange}:{side}".encode(), time, value, 0, 0, Total)
+        self.largest.add(event)
         symbol = self.cascades.symbol(name)
         incremental = symbol.incremental
         incremental.add(time, event_id, exchange, is_long, price, value)

@@ -18,7 +18,7 @@ from liq_pipeline.streams import Entry, encode_event, events_key
 from liq_pipeline_tests.collector.harness import QUICK
 from liq_pipeline_tests.live.naive import Shown
 
-PREFIXES = ("liq:levels:", "liq:agg:", "liq:cascade:status:")
+PREFIXES = ("liq:levels:", "liq:agg:", "liq:hour:", "liq:cascade:status:")
 
 
 def fields(entry: Entry) -> dict[str, str | bytes | int]:
@@ -41,7 +41,7 @@ def land(client: redis.Redis, entries: Iterable[Entry]) -> None:
 
 
 def shown(client: redis.Redis) -> Shown:
-    """All hashes of levels, minutes and statuses."""
+    """All hashes of levels, minutes, totals and statuses."""
     found: Shown = {}
     for key in client.scan_iter(match="liq:*", count=1000):
         name = key.decode()

@@ -5,6 +5,7 @@ Shares no code with the live view; cascades are the reference's.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_FLOOR, Decimal, localcontext
 
@@ -76,6 +77,42 @@ def minutes(entries: Sequence[Entry], watermark: int, significant: int = 100_000
         for exchange in {event.exchange for event in events}:
             shown[key][f"{exchange}_count"] = str(sum(event.exchange == exchange for event in events))
     return shown
+
+
+def totals(entries: Sequence[Entry], watermark: int) -> Shown:
+    """The hashes of exchanges and sides, and the one of the largest."""
+    hour = [entry.liquidation for entry in entries if entry.liquidation.time > watermark - HOUR]
+    shown: Shown = {}
+    for exchange, side in {(event.exchange, event.side.value) for event in hour}:
+        events = [event for event in hour if (event.exchange, event.side.value) == (exchange, side)]
+        shown[f"liq:hour:{exchange}:{side}"] = {
+            "count": str(len(events)),
+            "total_value": _sum(event.value_usd for event in events),
+            "first_seen": str(min(event.time for event in events)),
+            "last_seen": str(max(event.time for event in events)),
+        }
+    largest = sorted(hour, key=lambda event: (Decimal(event.value_usd), event.time, event.event_id), reverse=True)
+    if largest:
+        told = [
+            {
+                "time": event.time,
+                "exchange": event.exchange,
+                "symbol": event.symbol,
+                "side": event.side.value,
+                "price": event.price,
+                "quantity": event.quantity,
+                "value_usd": event.value_usd,
+                "event_id": event.event_id,
+            }
+            for event in largest[:20]
+        ]
+        shown["liq:hour:largest"] = {"events": json.dumps(told, separators=(",", ":"), ensure_ascii=False)}
+    return shown
+
+
+def hour(entries: Sequence[Entry], watermark: int) -> Shown:
+    """All hashes but the statuses."""
+    return {**levels(entries, watermark), **minutes(entries, watermark), **totals(entries, watermark)}
 
 
 def as_events(entries: Iterable[Entry]) -> list[Event]:

@@ -77,8 +77,7 @@ def expected(entries: Sequence[Entry], watermark: int) -> Shown:
     """Everything Redis has to show but ``supersedes``."""
     entries = naive.unique(entries)
     return {
-        **naive.levels(entries, watermark),
-        **naive.minutes(entries, watermark),
+        **naive.hour(entries, watermark),
         **naive.statuses(entries, watermark, *DEFINITION),
     }
 
@@ -434,7 +433,7 @@ def replayed(
             }
             found = shown(client)
             status = naive.statuses(unique, end, *definition)
-            assert without_supersedes(found) == {**naive.levels(unique, end), **naive.minutes(unique, end), **status}
+            assert without_supersedes(found) == {**naive.hour(unique, end), **status}
             return found
 
     with tape_of(RECORDINGS / "binance_usdm_2025-01-26_two_writers.csv") as tape:

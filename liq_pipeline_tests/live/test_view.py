@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
@@ -110,7 +111,7 @@ def test_after_every_batch_it_shows_what_the_contract_says_of_all_that_landed(
         assert at is not None
         assert one.watermark == at
         entries = counted(one, seen)
-        expected = {**naive.levels(entries, at), **naive.minutes(entries, at)}
+        expected = naive.hour(entries, at)
         found = shown(one)
         supersedes = {key: found[key].pop("supersedes") for key in found if key.startswith("liq:cascade")}
         assert found == {**expected, **naive.statuses(entries, at, *definition)}
@@ -187,13 +188,34 @@ def test_an_event_older_than_the_memory_is_recorded_and_counts_nowhere() -> None
     told = {(each.time, each.arrived) for each in one.cascades.records if isinstance(each, LateEvent)}
     assert told == {(NOON - HOUR - MINUTE, NOON + 5)}
     assert one.late == 2
-    assert len(shown(one)) == 2
+    assert len(shown(one)) == 4
 
 
 def test_memory_is_let_go_with_the_hour() -> None:
     one = view()
     feed(one, [make(number, NOON + number, symbol=f"C{number % 50}USDT") for number in range(500)], NOON + 500)
-    assert (len(one), len(one.names())) == (500, 150)
+    assert (len(one), len(one.names())) == (500, 152)
     feed(one, [], NOON + HOUR + 5 * MINUTE)
     assert (len(one), len(one.names()), len(one.cascades.symbols)) == (0, 0, 0)
-    assert one.hour.is_empty
+    assert one.hour.is_empty and one.largest.is_empty
+
+
+def test_the_largest_of_the_hour_are_right_however_many_came_and_left() -> None:
+    dice, one, kept = random.Random(5), view(), list[naive.Entry]()
+    for number in range(60):
+        batch = [
+            make(
+                100 * number + ordinal,
+                NOON + number * 2 * MINUTE - dice.choice((0, 0, 0, 40 * MINUTE)),
+                # The early ones are the larger: they leave, and others have to take their places.
+                value=str(dice.randrange(1, 400) + (10_000 if number in (3, 5) else 0)),
+                symbol=f"C{dice.randrange(9)}USDT",
+            )
+            for ordinal in range(60)
+        ]
+        feed(one, batch, NOON + number * 2 * MINUTE)
+        kept += [each.entry for each in batch]
+        assert one.watermark is not None
+        key = "liq:hour:largest"
+        assert shown(one)[key] == naive.totals(kept, one.watermark)[key]
+    assert len(one.largest._kept) + len(one.largest._new) < 1_500

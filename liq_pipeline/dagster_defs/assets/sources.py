@@ -97,9 +97,10 @@ live_view: Final = dg.AssetSpec(
     LIVE_VIEW,
     deps=[LANDING_ZONE],
     description=(
-        "The last hour in Redis, written by live_job: price levels (liq:levels:*), minutes (liq:agg:*) and active "
-        "cascades (liq:cascade:status:*), a projection of liq_events that follows liquidation_cascades' definition "
-        "event by event. Its state is observed when it changes, and every ten minutes; never materialized."
+        "The last hour in Redis, written by live_job: price levels (liq:levels:*), minutes (liq:agg:*), totals of "
+        "exchanges (liq:hour:*) and active cascades (liq:cascade:status:*), a projection of liq_events that follows "
+        "liquidation_cascades' definition event by event. Its state is observed when it changes, and every ten "
+        "minutes; never materialized."
     ),
     group_name="detection",
     kinds={"redis"},
