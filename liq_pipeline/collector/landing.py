@@ -3,6 +3,9 @@
 An entry leaves the buffer only when Redis has acknowledged it. Whatever Redis does meanwhile (gone, loading,
 read-only, out of memory, asking for another login) the buffer keeps the order; when it is full, ``room`` holds
 back the connections, so that the venue's bytes wait in the network and the gap shows instead of a silent loss.
+
+Redis is durable to the second, and a replica that takes over may lag: what was acknowledged lately is kept for as long
+as it may be lost that way, and written again when a new connection finds its newest entry gone.
 """
 
 from __future__ import annotations
@@ -10,9 +13,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections import deque
+from collections.abc import Sequence
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import hiredis
 
@@ -31,6 +36,9 @@ _GATHER_SECONDS: Final = 0.02
 _TIMEOUT_SECONDS: Final = 15.0
 _FIRST_RETRY_SECONDS: Final = 0.1
 _LAST_RETRY_SECONDS: Final = 2.0
+_KEPT_SECONDS: Final = 5.0
+"""A Redis that syncs every second may lose two when its disk is slow."""
+_KEPT_BYTES: Final = 64 << 20
 
 
 @cache
@@ -41,6 +49,17 @@ def _event_template(exchange: str, source: str) -> bytes:
         b"*13\r\n$4\r\nXADD\r\n$%d\r\n%b\r\n$1\r\n*\r\n$8\r\nevent_id\r\n$%%d\r\n%%b\r\n$5\r\nevent\r\n$%%d\r\n%%b\r\n"
         b"$11\r\nreceived_at\r\n$%%d\r\n%%b\r\n$6\r\nsource\r\n$%d\r\n%b\r\n$3\r\nraw\r\n$%%d\r\n%%b\r\n"
     ) % (len(key), key, len(origin), origin)
+
+
+class _Batch(NamedTuple):
+    """What was acknowledged in one exchange: when (monotonic), and the id and stream of its last entry."""
+
+    at: float
+    commands: Sequence[bytes]
+    size: int
+    begins_with_claim: bool
+    key: bytes
+    entry_id: bytes
 
 
 class Landing:
@@ -56,6 +75,11 @@ class Landing:
         self._pending: deque[bytes] = deque()
         self._sending: list[bytes] = []
         self._sending_bytes = 0
+        self._sending_claim = False
+        """Whether what is being sent begins with a claim."""
+        self._kept: deque[_Batch] = deque()
+        """What was acknowledged lately, oldest first."""
+        self._kept_bytes = 0
         self._bytes = 0
         self._first = 0
         """Position, counted from the start, of the oldest command that is not acknowledged."""
@@ -186,18 +210,61 @@ class Landing:
         self._empty.set()
 
     async def _write_batch(self) -> None:
-        if not self._sending:
-            self._take_batch()
         try:
             if self._connection is None:
                 self._connection = await RedisConnection.open(self._address, _TIMEOUT_SECONDS)
+                await self._look_for_kept(self._connection)
+            if not self._sending:
+                self._take_batch()
             replies = await self._connection.send(self._sending, _TIMEOUT_SECONDS)
         except BaseException:
             self._disconnect()
             raise
         self._acknowledge(replies)
 
+    async def _look_for_kept(self, connection: RedisConnection) -> None:
+        """Queue what was acknowledged lately again, ahead of all else, unless the newest of it is still there.
+
+        Redis loses from the end, so that everything is there if the newest is. One that was trimmed since only costs
+        that it is written twice.
+        """
+        if not self._kept:
+            return
+        newest = self._kept[-1]
+        command = pack(b"XRANGE", newest.key, newest.entry_id, newest.entry_id)
+        (found,) = await connection.send([command], _TIMEOUT_SECONDS)
+        if isinstance(found, hiredis.ReplyError):
+            raise RedisAwayError(str(found))
+        if found:
+            return
+        batches = [*self._kept, _Batch(0.0, self._sending, self._sending_bytes, self._sending_claim, b"", b"")]
+        count = sum(len(batch.commands) for batch in batches) - len(self._sending)
+        _log.warning("Redis at %s lost what it had acknowledged; %d entries are written again", self._address, count)
+        self._kept.clear()
+        self._first -= count
+        self._bytes += self._kept_bytes
+        self._kept_bytes = 0
+        self._sending, self._sending_bytes = [], 0
+        position = self._first + sum(len(batch.commands) for batch in batches)
+        for batch in reversed(batches):
+            position -= len(batch.commands)
+            self._pending.extendleft(reversed(batch.commands))
+            if batch.begins_with_claim and batch.commands:
+                self._barriers.appendleft(position)
+
+    def _keep(self, commands: Sequence[bytes], size: int, replies: Sequence[object]) -> None:
+        """Keep what was just acknowledged, and no longer than it may be lost."""
+        now = time.monotonic()
+        # XADD, stream, … as landing, coverage and troubles pack it.
+        name, _, key, *_ = commands[-1].split(b"\r\n", 5)[2:]
+        if name == b"XADD" and isinstance(entry_id := replies[-1], bytes):
+            self._kept.append(_Batch(now, commands, size, self._sending_claim, key, entry_id))
+            self._kept_bytes += size
+        while self._kept and (self._kept[0].at < now - _KEPT_SECONDS or self._kept_bytes > _KEPT_BYTES):
+            self._kept_bytes -= self._kept.popleft().size
+
     def _take_batch(self) -> None:
+        self._sending_claim = bool(self._barriers) and self._barriers[0] == self._first
         while self._barriers and self._barriers[0] <= self._first:
             self._barriers.popleft()
         limit = min(_BATCH_ENTRIES, self._barriers[0] - self._first) if self._barriers else _BATCH_ENTRIES
@@ -211,16 +278,20 @@ class Landing:
     def _acknowledge(self, replies: list[object]) -> None:
         refused: list[bytes] = []
         reason = ""
+        taken, size = self._sending, self._sending_bytes
         # An entry's answer is its id. Asking each reply for its type costs as much as reading it did.
         if not {bytes} >= set(map(type, replies)):
-            for command, reply in zip(self._sending, replies, strict=True):
-                if isinstance(reply, hiredis.ReplyError):
-                    refused.append(command)
-                    reason = str(reply)
-        self._first += len(self._sending) - len(refused)
-        self._bytes -= self._sending_bytes
-        self._sending, self._sending_bytes = refused, sum(map(len, refused))
-        self._bytes += self._sending_bytes
+            pairs = list(zip(self._sending, replies, strict=True))
+            refused = [command for command, reply in pairs if isinstance(reply, hiredis.ReplyError)]
+            reason = next((str(reply) for _, reply in reversed(pairs) if isinstance(reply, hiredis.ReplyError)), "")
+            taken = [command for command, reply in pairs if not isinstance(reply, hiredis.ReplyError)]
+            replies = [reply for _, reply in pairs if not isinstance(reply, hiredis.ReplyError)]
+            size -= sum(map(len, refused))
+        self._first += len(taken)
+        self._bytes -= size
+        self._sending, self._sending_bytes = refused, self._sending_bytes - size
+        if taken:
+            self._keep(taken, size, replies)
         if refused:
             # A new connection logs in again and finds the new primary, which is the cure for half of these.
             self._disconnect()

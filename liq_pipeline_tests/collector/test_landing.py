@@ -19,6 +19,7 @@ from liq_pipeline.errors import ServerError
 from liq_pipeline.exchanges.base import FrameKind, Parsed, Rejection
 from liq_pipeline.exchanges.instruments import StaticInstruments
 from liq_pipeline.liquidation import Market
+from liq_pipeline.warehouse.backlog import parse_id
 from liq_pipeline_tests.collector.harness import BOUND_SECONDS, Collector, collecting, run, until
 from liq_pipeline_tests.collector.test_connections import FRAMES, venue_of
 from liq_pipeline_tests.fakes import frames
@@ -116,6 +117,53 @@ def test_a_redis_that_is_killed_and_returns_misses_nothing(own_redis: Redis) -> 
     times = landed_times(own_redis.url())
     assert len(set(times)) == 400
     assert [time for index, time in enumerate(times) if time not in times[:index]] == sorted(set(times))
+
+
+def test_what_redis_acknowledged_and_lost_is_written_again_before_what_waits(redis_url: str) -> None:
+    """As after a power cut within the second between two syncs, or when a replica that lags takes over."""
+
+    async def scenario() -> None:
+        landing = Landing(redis_url)
+        await landing.start()
+        land(landing, *range(3))
+        landing.claim(pack(b"XADD", b"liq:coverage:binance", b"*", b"from", b"1", b"to", b"2"))
+        land(landing, 3, 4)
+        await landing.flush()
+        with redis.Redis.from_url(redis_url) as client:
+            client.xtrim(KEY, maxlen=0, approximate=False)
+            client.delete("liq:coverage:binance")
+            for number in (5, 6):
+                # At the second time it has everything.
+                client.client_kill_filter(_type="normal", skipme=True)
+                land(landing, number)
+                await asyncio.wait_for(landing.flush(), BOUND_SECONDS)
+        await landing.close(5)
+
+    run(scenario())
+    assert landed_times(redis_url) == [parsed(number).landed[0].liquidation.time for number in range(7)]
+    with redis.Redis.from_url(redis_url) as client:
+        ((claimed, _),) = client.xrange("liq:coverage:binance")
+        ids = [entry_id for entry_id, _ in client.xrange(KEY)]
+    assert parse_id(ids[2]) < parse_id(claimed)
+
+
+def test_what_is_kept_of_the_acknowledged_is_bounded(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        landing = Landing(redis_url)
+        await landing.start()
+        with redis.Redis.from_url(redis_url) as client:
+            for number in range(3):
+                land(landing, number)
+                await landing.flush()
+                monkeypatch.setattr("liq_pipeline.collector.landing._KEPT_BYTES", 1_000)
+            client.xtrim(KEY, maxlen=0, approximate=False)
+            client.client_kill_filter(_type="normal", skipme=True)
+            land(landing, 3)
+            await landing.flush()
+        await landing.close(5)
+
+    run(scenario())
+    assert landed_times(redis_url) == [parsed(number).landed[0].liquidation.time for number in (2, 3)]
 
 
 def test_a_batch_whose_acknowledgement_was_lost_is_sent_again(redis_url: str) -> None:
