@@ -24,9 +24,12 @@ from liq_pipeline import streams
 from liq_pipeline.collector.timing import Timing
 from liq_pipeline.errors import ServerError
 
+# What is held is renewed by its expiry alone, which a Redis that is out of memory allows: a collector that waits for
+# memory must not look like one that died, or rescuers are sent to wait beside it.
 _RENEW: Final = """
 local holder = redis.call('GET', KEYS[1])
-if holder == false or holder == ARGV[1] then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+if holder == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2])
+elseif holder == false then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
 """
 _RELEASE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
 

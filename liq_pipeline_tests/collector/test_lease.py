@@ -94,3 +94,20 @@ def test_a_collector_that_stops_cleanly_takes_its_lease_with_it(redis_url: str) 
             assert not held(redis_url, ["okx"])
 
     run(scenario())
+
+
+def test_a_lease_is_renewed_by_a_redis_that_is_out_of_memory(redis_url: str) -> None:
+    async def scenario() -> None:
+        async with redis.asyncio.Redis.from_url(redis_url) as client:
+            holding = asyncio.create_task(Lease(client, FEEDS, QUICK).hold())
+            await until(lambda: held(redis_url, FEEDS), "held")
+            memory = (await client.config_get("maxmemory"))["maxmemory"]
+            await client.config_set("maxmemory", 1)
+            try:
+                await asyncio.sleep(2 * QUICK.lease_life)
+                assert held(redis_url, FEEDS)
+            finally:
+                await client.config_set("maxmemory", memory)
+            holding.cancel()
+
+    run(scenario())
