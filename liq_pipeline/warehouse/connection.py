@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from liq_pipeline.errors import ServerError
 
@@ -18,7 +18,18 @@ LOADER: Final = "liq_loader"
 READER: Final = "liq_reader"
 """Roles that ``sql/roles.sql`` makes where it may."""
 
-_SETTINGS: Final = "-c timezone=UTC -c datestyle=ISO -c client_min_messages=warning"
+# Each side notices within a minute that the other's host is gone: a loader's lock is not held for the dead for hours,
+# and nobody waits as long for an answer of a server that failed over.
+_SETTINGS: Final = (
+    "-c timezone=UTC -c datestyle=ISO -c client_min_messages=warning"
+    " -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+)
+_KEEPALIVES: Final[dict[str, Any]] = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 _BECOME: Final = """
 SELECT set_config('role', rolname, false) FROM pg_roles
 WHERE rolname = %(role)s AND pg_has_role(session_user, oid, %(right)s)
@@ -43,7 +54,11 @@ def connect(database_url: str, *, autocommit: bool = False, role: str | None = N
     where = _where(database_url)
     try:
         connection = psycopg.connect(
-            database_url, autocommit=True, connect_timeout=10, application_name="liq", options=_SETTINGS
+            make_conninfo("", **_KEEPALIVES | conninfo_to_dict(database_url)),
+            autocommit=True,
+            connect_timeout=10,
+            application_name="liq",
+            options=_SETTINGS,
         )
     except psycopg.OperationalError as error:
         reason = _one_line(error, database_url)
