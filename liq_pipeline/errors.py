@@ -31,6 +31,10 @@ class DayRefusedError(LiqError):
     """A day cannot be materialized: outside the partitions, or its events are no longer all retained."""
 
 
+class QueryError(LiqError):
+    """A query is asked for what it cannot answer."""
+
+
 class ReplayError(LiqError):
     """A recording cannot be replayed, or a replay was told what it does not understand."""
 

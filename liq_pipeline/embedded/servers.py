@@ -161,21 +161,29 @@ def locate(settings: Settings) -> Servers:
 
     Raises ServerError with the fix when a server that has no URL does not run.
     """
+    return Servers(locate_database(settings), locate_redis(settings))
+
+
+def locate_database(settings: Settings) -> str:
+    """The URL of PostgreSQL alone, likewise."""
+    return _locate(settings, settings.database_url, "postgres", "LIQ_DATABASE_URL")
+
+
+def locate_redis(settings: Settings) -> str:
+    """The URL of Redis alone, likewise."""
+    return _locate(settings, settings.redis_url, "redis", "LIQ_REDIS_URL")
+
+
+def _locate(settings: Settings, configured: SecretStr | None, key: str, variable: str) -> str:
     state = _state(settings.home)
-
-    def url(configured: SecretStr | None, key: str, variable: str) -> str:
-        if foreign := _foreign(configured, state):
-            return foreign
-        entry = state.get(key)
-        if entry and process.same(entry["pid"], entry["created"]):
-            return entry["url"]
-        raise ServerError(
-            f"{variable} is not set and no server of LIQ_HOME={settings.home} runs: start them with `liq up` "
-            f"or `liq env --start`, or set {variable}"
-        )
-
-    return Servers(
-        url(settings.database_url, "postgres", "LIQ_DATABASE_URL"), url(settings.redis_url, "redis", "LIQ_REDIS_URL")
+    if foreign := _foreign(configured, state):
+        return foreign
+    entry = state.get(key)
+    if entry and process.same(entry["pid"], entry["created"]):
+        return entry["url"]
+    raise ServerError(
+        f"{variable} is not set and no server of LIQ_HOME={settings.home} runs: start them with `liq up` "
+        f"or `liq env --start`, or set {variable}"
     )
 
 

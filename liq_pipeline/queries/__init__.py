@@ -1,0 +1,44 @@
+"""The read API: one way to ask, for notebooks, reports, the terminal and the command line.
+
+    from liq_pipeline import queries
+
+    with queries.connect() as store:
+        queries.cascades(store, queries.Span.last(hours=24), symbol="BTCUSDT")
+
+Every answer is a Polars frame with the columns that ``queries.COLUMNS`` and the functions' help describe, in a fixed
+order, also when it is empty. Nothing is ever written: the session is the reader role's, and read only.
+"""
+
+from liq_pipeline.queries.cascading import cascade_venues, cascades
+from liq_pipeline.queries.columns import Column, Columns
+from liq_pipeline.queries.comparing import comparison
+from liq_pipeline.queries.events import significant
+from liq_pipeline.queries.now import active_cascades, feeds, last_hour, live_view, price_levels
+from liq_pipeline.queries.registry import COLUMNS, QUERIES, Query
+from liq_pipeline.queries.seen import coverage, gaps
+from liq_pipeline.queries.span import Span
+from liq_pipeline.queries.store import Store, connect
+from liq_pipeline.queries.volumes import hourly
+
+__all__ = [
+    "COLUMNS",
+    "QUERIES",
+    "Column",
+    "Columns",
+    "Query",
+    "Span",
+    "Store",
+    "active_cascades",
+    "cascade_venues",
+    "cascades",
+    "comparison",
+    "connect",
+    "coverage",
+    "feeds",
+    "gaps",
+    "hourly",
+    "last_hour",
+    "live_view",
+    "price_levels",
+    "significant",
+]

@@ -1,0 +1,65 @@
+"""The queries by name: what the command line offers, what help() says, what the tests go through."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from liq_pipeline.queries import cascading, comparing, events, now, seen, volumes
+from liq_pipeline.queries.columns import Columns
+
+
+@dataclass(frozen=True)
+class Query:
+    """A function of the read API, and the columns of its answers."""
+
+    function: Callable[..., pl.DataFrame]
+    columns: Columns
+    server: str
+
+    @property
+    def name(self) -> str:
+        """As it is asked for."""
+        return self.function.__name__
+
+    @property
+    def about(self) -> str:
+        """What it answers, in a sentence."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    @property
+    def accepts(self) -> Mapping[str, object]:
+        """What can be said beside the store, with the defaults; ``span`` has none."""
+        parameters = inspect.signature(self.function).parameters
+        return {name: parameter.default for name, parameter in parameters.items() if name != "store"}
+
+
+_DATABASE: Final = "PostgreSQL"
+_REDIS: Final = "Redis"
+QUERIES: Final[Mapping[str, Query]] = {
+    query.name: query
+    for query in (
+        Query(events.significant, events.SIGNIFICANT, _DATABASE),
+        Query(cascading.cascades, cascading.CASCADES, _DATABASE),
+        Query(cascading.cascade_venues, cascading.VENUES, _DATABASE),
+        Query(volumes.hourly, volumes.HOURLY, _DATABASE),
+        Query(comparing.comparison, comparing.COMPARISON, _DATABASE),
+        Query(seen.coverage, seen.COVERAGE, _DATABASE),
+        Query(seen.gaps, seen.GAPS, _DATABASE),
+        Query(now.price_levels, now.PRICE_LEVELS, _REDIS),
+        Query(now.active_cascades, now.ACTIVE_CASCADES, _REDIS),
+        Query(now.last_hour, now.LAST_HOUR, _REDIS),
+        Query(now.feeds, now.FEED_HEALTH, _REDIS),
+        Query(now.live_view, now.LIVE_VIEW, _REDIS),
+    )
+}
+COLUMNS: Final[Mapping[str, Columns]] = {name: query.columns for name, query in QUERIES.items()}
+"""The columns of each query's answers, in order."""
+
+for _query in QUERIES.values():
+    _lines = "\n".join(f"    {column.name:24} {column.unit or '':14} {column.meaning}" for column in _query.columns)
+    _query.function.__doc__ = f"{inspect.getdoc(_query.function)}\n\nColumns:\n{_lines}"
