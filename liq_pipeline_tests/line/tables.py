@@ -56,13 +56,20 @@ def assert_raw_holds(url: str, events: Iterable[Event]) -> list[Event]:
     return sorted(landed, key=lambda event: (event.time, event.event_id))
 
 
-def assert_tables_follow_from(url: str, events: Sequence[Event]) -> dict[str, list[Row]]:
+def assert_tables_follow_from(
+    url: str,
+    events: Sequence[Event],
+    *,
+    window_ms: int = WINDOW_MS,
+    min_events: int = MIN_EVENTS,
+    min_usd: Decimal = MIN_USD,
+) -> dict[str, list[Row]]:
     """Every table made of ``events`` holds what the definitions say; returns what they hold."""
     truth = {
         reference.Event(e.symbol, e.time, e.event_id, e.exchange, e.side == "LONG", e.price, e.value_usd)
         for e in events
     }
-    found = reference.expected(list(truth), WINDOW_MS, MIN_EVENTS, MIN_USD)
+    found = reference.expected(list(truth), window_ms, min_events, min_usd)
     sizes = {cascade.cascade_id: cascade.event_count for cascade in found.cascades}
     members = {
         event.event_id: Membership(member.cascade_id, member.risk_score, sizes[member.cascade_id])

@@ -115,6 +115,11 @@ class VenueServer:
         return len(self._clients)
 
     @property
+    def open_connections(self) -> set[int]:
+        """The numbers of those that are."""
+        return {client.number for client in self._clients}
+
+    @property
     def accepted(self) -> int:
         """How many clients have ever connected."""
         return self._accepted
@@ -126,19 +131,22 @@ class VenueServer:
             self.played.clear()
             self._pending.set()
 
-    async def publish(self, text: str) -> None:
-        """Send a frame of the market to whoever subscribed its topic; nobody's frames are gone, as in life.
+    async def publish(self, text: str) -> list[int]:
+        """Send a frame of the market to whoever subscribed its topic; the numbers of the connections it went out on.
 
-        What the venue tells of its past over REST holds them all the same.
+        Nobody's frames are gone, as in life. What the venue tells of its past over REST holds them all the same.
         """
         self.protocol.remember(text)
         topic = self.protocol.topic(text)
+        written = []
         for client in self._audience(topic):
             try:
                 async with asyncio.timeout(_SLOW_CLIENT_SECONDS):
-                    await self._send(client, self.protocol.shaped(client.session, text))
+                    if await self._send(client, self.protocol.shaped(client.session, text)):
+                        written.append(client.number)
             except TimeoutError:
                 client.socket.transport.abort()
+        return written
 
     async def drop_connections(self, *, abruptly: bool = False) -> None:
         """Close all connections, ``abruptly`` without a closing handshake."""
