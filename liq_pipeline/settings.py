@@ -60,6 +60,8 @@ class Settings(BaseModel):
     shift_seconds: int = Field(default=3600, ge=120, le=86_400)
     """How long one run of the collector, or of the live view, lasts under Dagster before the next takes over: new code
     and settings are in force by then. At least twice the minute that the next one is asked for ahead."""
+    dagster_retention_days: int = Field(default=7, ge=0)
+    """How long Dagster keeps runs and events that newer ones superseded; 0 for ever."""
     start_date: date = date(2023, 6, 1)
     alert_cascade_usd: tuple[Decimal, ...] = (Decimal(10_000_000),)
     """Rising USD totals at which a cascade is told of, each once; empty (``none``) for never."""

@@ -12,7 +12,7 @@ from liq_pipeline.dagster_defs.collecting import collect_shift
 from liq_pipeline.dagster_defs.dropping import drop_beyond_retention
 from liq_pipeline.dagster_defs.healing import heal_feeds
 from liq_pipeline.dagster_defs.live_view import live_shift
-from liq_pipeline.dagster_defs.pruning import prune_collector_runs
+from liq_pipeline.dagster_defs.pruning import prune_superseded
 from liq_pipeline.dagster_defs.shifts import MAX_RUNTIME
 
 PRIORITY: Final = "dagster/priority"
@@ -60,12 +60,13 @@ def live_job() -> None:
 
 @dg.job(
     description=(
-        "Delete runs of the collector and the live view older than 14 days, so that Dagster's own tables stay small."
+        "Delete Dagster's runs and events older than LIQ_DAGSTER_RETENTION_DAYS that newer ones superseded, so that "
+        "its own tables stay small. What is newest of its day stays: every day keeps its status, numbers and verdicts."
     ),
     tags={"liq/kind": "housekeeping", PRIORITY: "-1", MAX_RUNTIME: "900"},
 )
 def prune_job() -> None:
-    prune_collector_runs()
+    prune_superseded()
 
 
 @dg.job(

@@ -50,7 +50,7 @@ prune_daily: Final = dg.ScheduleDefinition(
     job=prune_job,
     cron_schedule="30 3 * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Deletes runs of the collector and the live view older than 14 days.",
+    description="Deletes Dagster's superseded runs and events older than LIQ_DAGSTER_RETENTION_DAYS.",
 )
 
 retention_daily: Final = dg.ScheduleDefinition(

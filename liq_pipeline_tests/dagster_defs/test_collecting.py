@@ -1,4 +1,4 @@
-"""The collector's shift: its end in time, by a signal, and the pruning of its runs."""
+"""The collector's shift: its end in time, and by a signal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import signal
 import socket
 import threading
 import time
-from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -17,8 +16,7 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 
 from liq_pipeline import streams
 from liq_pipeline.dagster_defs.collecting import collect_until
-from liq_pipeline.dagster_defs.jobs import collector_job, prune_job
-from liq_pipeline.dagster_defs.pruning import prune
+from liq_pipeline.dagster_defs.jobs import collector_job
 from liq_pipeline.dagster_defs.resources import Line
 from liq_pipeline.settings import Settings
 
@@ -121,33 +119,3 @@ def test_the_job_records_what_the_shift_did(configured: str) -> None:
         observed = instance.fetch_observations(dg.AssetKey("liq_events"), limit=1).records
     assert observed[0].asset_observation is not None
     assert observed[0].asset_observation.metadata["binance events"].value == 0
-
-
-def test_only_ended_shifts_are_pruned() -> None:
-    @dg.op
-    def nothing() -> None:
-        return None
-
-    @dg.job(name="collector_job")
-    def collector() -> None:
-        nothing()
-
-    @dg.job(name="live_job")
-    def live() -> None:
-        nothing()
-
-    @dg.job(name="daily_tables")
-    def tables() -> None:
-        nothing()
-
-    with dg.DagsterInstance.ephemeral() as instance:
-        ended = {job.execute_in_process(instance=instance).run_id for job in (collector, live)}
-        kept = {
-            tables.execute_in_process(instance=instance).run_id,
-            instance.create_run_for_job(collector, status=dg.DagsterRunStatus.STARTED).run_id,
-        }
-        assert prune(instance, datetime.now(UTC) - timedelta(days=14)) == 0
-        assert prune(instance, datetime.now(UTC) + timedelta(minutes=1)) == 2
-        assert not any(instance.get_run_by_id(run_id) for run_id in ended)
-        assert {run.run_id for run in instance.get_runs()} == kept
-        assert prune_job.execute_in_process(instance=instance).success
