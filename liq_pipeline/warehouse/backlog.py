@@ -1,7 +1,8 @@
 """The streams of the landing zone as the loader sees them: entries not yet in the database, and what may go.
 
-The position of the loader's group in a stream says what the database has: everything up to it. Entries are read as
-a range and the position moves after the commit. Delivering them to a consumer instead, and acknowledging each, took
+The position of the loader's group in a stream says what the database has: everything up to it. The database notes it
+too, with the rows, so that one which lost them again is met. Entries are read as a range and the position moves after
+the commit. Delivering them to a consumer instead, and acknowledging each, took
 Redis five times as long: it notes, and writes to its log, every entry that is on its way.
 """
 
@@ -78,6 +79,23 @@ def stream_keys(client: redis.Redis) -> list[str]:
         if not _has_group(client, key):
             client.xgroup_create(key, LOADER_GROUP, id="0", mkstream=True)
     return keys
+
+
+def step_back(client: redis.Redis, key: str, known: str | None) -> None:
+    """Begin again where the database is, which says that it has all up to ``known``, where it has less than was said.
+
+    So it is with one that was restored, with a standby that took over and had not got everything yet, and with another
+    one, which knows nothing of the stream: it gets all that is left of it.
+    """
+    if known is None:
+        first = client.xrange(key, count=1)
+        if not first:
+            return
+        before = _before(parse_id(cast("bytes", first[0][0])))
+    else:
+        before = parse_id(known.encode())
+    if before < parse_id(_group(client, key)["last-delivered-id"]):
+        client.xgroup_setid(key, LOADER_GROUP, "{}-{}".format(*before))
 
 
 def uncommitted(client: redis.Redis, key: str, until_ms: int) -> Generator[list[Item], None, None]:
@@ -174,6 +192,11 @@ def _next(stream_id: StreamId) -> StreamId:
     return stream_id[0], stream_id[1] + 1
 
 
+def _before(stream_id: StreamId) -> StreamId:
+    milliseconds, sequence = stream_id
+    return (milliseconds, sequence - 1) if sequence else (milliseconds - 1, 2**64 - 1)
+
+
 def _entries_read(client: redis.Redis, key: str) -> int | None:
     """How many entries there ever were up to the group's position: with it Redis, from 7 on, tells its backlog."""
     group = _group(client, key)
@@ -187,8 +210,7 @@ def _take_back_pending(client: redis.Redis, key: str) -> None:
     """Step back before what was delivered to a consumer, as earlier versions did, and never acknowledged."""
     if not client.xpending(key, LOADER_GROUP)["pending"]:
         return
-    milliseconds, sequence = _first_uncommitted(client, key)
-    before = (milliseconds, sequence - 1) if sequence else (milliseconds - 1, 2**64 - 1)
+    before = _before(_first_uncommitted(client, key))
     pipeline = client.pipeline(transaction=True)
     pipeline.xgroup_setid(key, LOADER_GROUP, "{}-{}".format(*before))
     for consumer in client.xinfo_consumers(key, LOADER_GROUP):

@@ -36,6 +36,10 @@ _SWITCH_SECONDS: Final = 0.0001
 _DRAINED: Final = """
 INSERT INTO loader_state (drained_until) VALUES (%(until)s)
 ON CONFLICT (only_row) DO UPDATE SET drained_until = greatest(loader_state.drained_until, excluded.drained_until)"""
+_POSITION: Final = "SELECT last_id FROM feed_positions WHERE stream = %s"
+_ADVANCE: Final = """
+INSERT INTO feed_positions (stream, last_id) VALUES (%s, %s)
+ON CONFLICT (stream) DO UPDATE SET last_id = excluded.last_id"""
 _UNDECODABLE: Final = (msgspec.DecodeError, KeyError, ValueError)
 
 
@@ -85,6 +89,9 @@ def drain(database_url: str, redis_url: str, settings: Settings, until: int | No
         report = DrainReport(until_ms=now + 1 if until is None else until)
         contract_sizes.record_listed(connection, client)
         keys = backlog.stream_keys(client)
+        for key in keys:
+            (position,) = connection.execute(_POSITION, (key,)).fetchone() or (None,)
+            backlog.step_back(client, key, position)
         report.robbed = [key for key in keys if backlog.was_robbed(client, key)]
         for key in keys:
             _drain_stream(connection, client, key, report)
@@ -171,6 +178,7 @@ def _commit(connection: Connection, key: str, batch: _Batch) -> InsertReport:
         for position, reason in sorted(landed.refused + landed.conflicts):
             batch.rejections.append(_refused_entry(key, batch.sources[position], reason))
         rejected.record(connection, batch.rejections)
+        connection.execute(_ADVANCE, (key, batch.items[-1].id.decode()))
     return landed
 
 

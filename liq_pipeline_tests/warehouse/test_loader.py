@@ -158,10 +158,47 @@ def test_what_an_earlier_version_left_pending_lands(warehouse_url: str, redis_ur
         client.xgroup_create(KEY, LOADER_GROUP, id="0")
         client.xreadgroup(LOADER_GROUP, "another-host", {KEY: ">"}, count=4)
         client.xack(KEY, LOADER_GROUP, stream_ids[0])
-        assert loader.drain(warehouse_url, redis_url, KEEP).new == 5
+        # The acknowledged one as well: this database does not say that it has it.
+        assert loader.drain(warehouse_url, redis_url, KEEP).new == 6
         assert client.xpending(KEY, LOADER_GROUP)["pending"] == 0
     again = loader.drain(warehouse_url, redis_url, KEEP)
     assert (again.new, again.duplicate) == (0, 0)
+
+
+@pytest.mark.parametrize("lost", [4, 10], ids=["some", "all"])
+def test_a_database_that_lost_rows_gets_them_again(
+    lost: int, warehouse_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that was restored, a standby that took over and had less, or another database."""
+    monkeypatch.setattr(backlog, "_BATCH", 4)
+    add(redis_url, [entry(n) for n in range(6)])
+    loader.drain(warehouse_url, redis_url, KEEP)
+    before = query(warehouse_url, "SELECT stream, last_id FROM feed_positions WHERE stream = %s", KEY)
+    add(redis_url, [entry(n) for n in range(6, 10)])
+    loader.drain(warehouse_url, redis_url, KEEP)
+    if lost == 4:
+        gone = [item.liquidation.event_id for item in (entry(n) for n in range(6, 10))]
+        query(warehouse_url, "DELETE FROM liquidations_raw WHERE event_id = ANY(%s::uuid[])", gone)
+        query(warehouse_url, "UPDATE feed_positions SET last_id = %s WHERE stream = %s", before[0][1], KEY)
+    else:
+        query(warehouse_url, "TRUNCATE liquidations_raw, feed_positions")
+    report = loader.drain(warehouse_url, redis_url, KEEP)
+    assert (report.new, report.duplicate, report.robbed) == (lost, 0, [])
+    assert landed_ids(warehouse_url) == ids(entry(n) for n in range(10))
+    again = loader.drain(warehouse_url, redis_url, KEEP)
+    assert (again.new, again.duplicate) == (0, 0)
+    with redis.Redis.from_url(redis_url) as client:
+        assert [state.uncommitted for state in stream_states(client)] == [0]
+
+
+def test_rows_lost_with_entries_that_were_trimmed_are_said(warehouse_url: str, redis_url: str) -> None:
+    add(redis_url, [entry(n) for n in range(6)])
+    loader.drain(warehouse_url, redis_url, KEEP)
+    with redis.Redis.from_url(redis_url) as client:
+        client.xtrim(KEY, maxlen=2, approximate=False)
+    query(warehouse_url, "UPDATE feed_positions SET last_id = '1-0' WHERE stream = %s", KEY)
+    report = loader.drain(warehouse_url, redis_url, KEEP)
+    assert (report.duplicate, report.robbed) == (2, [KEY])
 
 
 def test_entries_deleted_before_they_were_committed_are_said_once_and_do_not_block(
