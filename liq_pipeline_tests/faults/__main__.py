@@ -23,9 +23,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--kinds", help="of these kinds only, separated by commas")
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--dagster", action="store_true", help="under `liq up`")
     options = parser.parse_args()
-    chosen = options.kinds.split(",") if options.kinds else list(kinds.ALL)
-    schedule = Schedule.of(options.seed, chosen, options.steps)
+    possible = kinds.possible({"dagster"} if options.dagster else {"services"})
+    chosen = options.kinds.split(",") if options.kinds else possible
+    schedule = Schedule.of(options.seed, chosen, options.steps, dagster=options.dagster)
     click.echo(f"{schedule}")
     with tempfile.TemporaryDirectory(prefix="liq-faults-") as name:
         folder = Path(name)

@@ -1,19 +1,19 @@
 """The line as a user runs it, each part a process that can be killed, every connection through a proxy.
 
-Venues and proxies live in the harness; collector, live view and loader are processes that are started again when they
-end, as a service manager does; PostgreSQL and Redis are down until a fault starts them again.
+Venues and proxies live in the harness. Collector, live view and loader are processes that are started again when they
+end, as a service manager does, or what `liq up` starts and looks after. PostgreSQL and Redis are down until a fault
+starts them again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
@@ -22,69 +22,34 @@ import psutil
 import psycopg
 import redis
 
-import liq_pipeline_tests
 from liq_pipeline import streams
 from liq_pipeline.embedded import process
 from liq_pipeline.live.health import LIVE_KEY
 from liq_pipeline.simulate.venues import Venues
 from liq_pipeline_tests.cli.running import environment
+from liq_pipeline_tests.faults import parts
+from liq_pipeline_tests.faults.parts import ROOT, Found, Part, Signalled
 from liq_pipeline_tests.faults.play import Play, now_ms
 from liq_pipeline_tests.faults.proxy import Proxy
 from liq_pipeline_tests.faults.servers import Servers
 
-PATIENCE_SECONDS: Final = 120.0
+PATIENCE_SECONDS: Final = 240.0
 """How long anything may take, on a machine however slow, before it counts as never."""
 VENUES: Final = ("binance", "bybit", "okx")
+DAGSTER: Final = ("daemon", "webserver", "code server")
 SETTINGS: Final = {
     "LIQ_CASCADE_WINDOW_SECONDS": "2",
     "LIQ_CASCADE_MIN_EVENTS": "4",
     "LIQ_CASCADE_MIN_USD": "20000",
 }
 """Short cascades: many begin, end and are final within a play."""
-_LOOK_SECONDS: Final = 0.05
+_LOOK_SECONDS: Final = 0.15
 _RESTART_SECONDS: Final = 0.2
-_ROOT: Final = Path(liq_pipeline_tests.__file__).parents[1]
-_LIQ: Final = (sys.executable, "-P", "-c", "from liq_pipeline.cli import main; main()")
-_LOADER: Final = (sys.executable, "-m", "liq_pipeline_tests.faults.loading")
-PARTS: Final[Mapping[str, Sequence[str]]] = {
-    "collector": (*_LIQ, "collect", "--no-live"),
-    "live": (*_LIQ, "live"),
-    "loader": _LOADER,
-}
 _LANDED: Final = "SELECT exchange, max(received_at) FROM liquidations_raw GROUP BY exchange"
 
 
 class NeverRecoveredError(AssertionError):
     """The line did not go on after a fault; the message says which part does not."""
-
-
-@dataclass
-class Part:
-    """A process of the line; while it is ``wanted`` it is started again whenever it ends."""
-
-    name: str
-    command: Sequence[str]
-    environment: Mapping[str, str] = field(repr=False)
-    log: Path
-    wanted: bool = True
-    started: int = 0
-    killed: int = 0
-    server: psutil.Popen | None = None
-
-    def start(self) -> None:
-        self.server = process.spawn(self.command, log=self.log, cwd=self.log.parent, environment=dict(self.environment))
-        self.started += 1
-
-    @property
-    def running(self) -> bool:
-        return process.alive(self.server)
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal; without effect if it does not run."""
-        if self.server is not None:
-            self.killed += 1
-            with contextlib.suppress(psutil.NoSuchProcess):
-                self.server.send_signal(number)
 
 
 class Line:
@@ -100,13 +65,22 @@ class Line:
         """By venue, and of ``redis`` and ``postgres``."""
         self.database = database
         self.parts: dict[str, Part] = {}
+        """What the harness keeps running: ``collector``, ``live`` and ``loader``, or ``up``."""
         self.lag_ms = 10_000
         """How long a frame may be on its way on a connection that is lost in the end; slow ones may raise it."""
 
         self._server_locks = {name: asyncio.Lock() for name in ("postgres", "redis")}
 
-    def part(self, name: str) -> Part:
-        return self.parts[name]
+    @property
+    def features(self) -> frozenset[str]:
+        """What faults may need of a line: ``dagster``, or ``services`` where its parts are processes of their own."""
+        return frozenset({"dagster"} if "up" in self.parts else {"services"})
+
+    def part(self, name: str) -> Signalled:
+        """``collector``, ``live``, ``loader``; under Dagster also ``up``, ``daemon``, ``webserver`` and others."""
+        if name in self.parts:
+            return self.parts[name]
+        return Found(lambda: self._found(name))
 
     def server_lock(self, name: str) -> asyncio.Lock:
         """To be held by a fault while a server is down or not itself: another one waits until it is there again."""
@@ -158,14 +132,12 @@ class Line:
         await self.play.close()
         await until(lambda: asyncio.to_thread(self._is_final, last + window_ms), "the end of all cascades")
 
-    async def stop(self, *names: str) -> None:
-        """End parts as a user does, and wait for that."""
-        for name in names:
-            part = self.parts[name]
-            part.wanted = False
-            part.signal(signal.SIGTERM)
-        for name in names:
-            await until(lambda name=name: not self.parts[name].running, f"the end of the {name}")  # type: ignore[misc]
+    async def stop(self, name: str) -> None:
+        """End one of ``parts`` as a user does, and wait for that."""
+        part = self.parts[name]
+        part.wanted = False
+        part.signal(signal.SIGTERM)
+        await until(lambda: not part.running, f"the end of {name}")
 
     async def keep_running(self) -> None:
         """Start what ended again, for ever."""
@@ -186,15 +158,24 @@ class Line:
             with self._redis() as client:
                 newest = {venue: _newest(client, venue) for venue in VENUES}
                 health = cast("dict[bytes, bytes]", client.hgetall(LIVE_KEY))
-            landed = self._landed()
+            # Dagster refreshes today every five minutes: what it does in between is not waited for.
+            landed = self._landed() if "loader" in self.parts else {}
         except (redis.RedisError, psycopg.Error) as error:
             return [f"{type(error).__name__}: {error}"]
         seen = int(health.get(b"updated_at", b"0")) if health.get(b"state") == b"live" else 0
         return [
             *(f"{venue} lands nothing" for venue, at in newest.items() if at < since),
-            *(f"the loader brings nothing of {venue}" for venue in VENUES if landed.get(venue, 0) < since),
+            *(
+                f"the loader brings nothing of {venue}"
+                for venue in VENUES
+                if "loader" in self.parts and landed.get(venue, 0) < since
+            ),
             *(["the live view does not move"] if seen < since else []),
+            *(f"no {name} runs" for name in DAGSTER if "up" in self.parts and not self._found(name)),
         ]
+
+    def _found(self, name: str) -> list[psutil.Process]:
+        return parts.found(name, self.parts, self.redis_url)
 
     def _landed(self) -> dict[str, int]:
         with psycopg.connect(self.database_url, connect_timeout=5) as connection:
@@ -222,23 +203,25 @@ class Line:
 
 
 @asynccontextmanager
-async def running(servers: Servers, venues: Venues, play: Play, folder: Path, database: str) -> AsyncIterator[Line]:
-    """A line on ``database`` of the servers, all of its parts started; stopped at the end in whatever way."""
+async def running(
+    servers: Servers, venues: Venues, play: Play, folder: Path, database: str, *, dagster: bool = False
+) -> AsyncIterator[Line]:
+    """A line on ``database`` of the servers, its parts or `liq up` started; stopped at the end in whatever way."""
     async with AsyncExitStack() as stack:
         targets = {venue: server.port for venue, server in venues.servers.items()}
         targets |= {"redis": servers.redis.port, "postgres": servers.postgres.port}
         proxies = {name: await stack.enter_async_context(Proxy(("127.0.0.1", port))) for name, port in targets.items()}
         line = Line(servers, venues, play, proxies, database)
-        variables = variables_of(line, folder)
-        for name, command in PARTS.items():
-            line.parts[name] = Part(name, command, variables, folder / f"{name}.log")
+        start = parts.under_dagster if dagster else parts.services
+        line.parts = start(variables_of(line, folder), folder)
         keeping = asyncio.create_task(line.keep_running())
         try:
             yield line
         finally:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
-            process.stop([part.server for part in line.parts.values() if part.server is not None], signal.SIGKILL)
+            left = [part.server for part in line.parts.values() if part.server is not None]
+            process.stop(left, signal.SIGTERM if dagster else signal.SIGKILL, grace=60)
 
 
 def variables_of(line: Line, folder: Path) -> dict[str, str]:
@@ -253,7 +236,8 @@ def variables_of(line: Line, folder: Path) -> dict[str, str]:
         LIQ_HOME=str(folder / "home"),
         LIQ_DATABASE_URL=_through(line.proxies["postgres"], line.database_url),
         LIQ_REDIS_URL=_through(line.proxies["redis"], line.redis_url),
-        PYTHONPATH=str(_ROOT),
+        # Dagster takes the first one from the path of its code server.
+        PYTHONPATH=os.pathsep.join((str(folder), str(ROOT))),
         PYTHONUNBUFFERED="1",
     )
 

@@ -24,7 +24,7 @@ REMEMBERED: Final = 50
 """So many of a venue's last frames can be sent again."""
 _DELIVERY_MS: Final = 20
 """What the simulator's ``received_at`` adds to the time at which the venue sends."""
-_LOOK_SECONDS: Final = 0.02
+_LOOK_SECONDS: Final = 0.05
 
 Disorder = Callable[[Line], Iterable[Line]]
 """What goes out in place of a frame: nothing yet, the frame, or it and others that were held back."""

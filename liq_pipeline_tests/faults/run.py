@@ -60,7 +60,7 @@ async def _attack(schedule: Schedule, servers: Servers, folder: Path, database: 
     ledger = Ledger()
     async with serve(behaviour=_BEHAVIOUR) as venues:
         play = Play(venues, ledger)
-        async with running(servers, venues, play, folder, database) as line:
+        async with running(servers, venues, play, folder, database, dagster=schedule.dagster) as line:
             await line.listening()
             began = now_ms()
             async with asyncio.TaskGroup() as group:
@@ -75,8 +75,8 @@ async def _attack(schedule: Schedule, servers: Servers, folder: Path, database: 
             await line.settled(_WINDOW_MS)
             ended = now_ms()
             # The collector first: what it still holds it writes, and the loader and the view find it there.
-            await line.stop("collector")
-            await line.stop("live", "loader")
+            for name in line.parts:
+                await line.stop(name)
             play.watch()
             report.restarts = {name: part.started - 1 for name, part in line.parts.items()}
             return Evidence(

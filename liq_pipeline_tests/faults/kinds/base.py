@@ -16,7 +16,7 @@ class Fault(Protocol):
 
     @property
     def needs(self) -> frozenset[str]:
-        """What the line must have: ``dagster``, ``timescaledb``, …; the fault is drawn only where it is there."""
+        """What the line must have, of ``Line.features``; the fault is drawn only where it is there."""
 
     async def inject(self, line: Line, draw: Random) -> None:
         """Break it, and return when the fault itself is over; the line need not have recovered.
