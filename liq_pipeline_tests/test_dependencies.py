@@ -34,6 +34,7 @@ ALLOWED = {
     "replay": MIDDLE | {"replay"},
     "healing": MIDDLE | {"healing"},
     "embedded": MIDDLE | {"embedded"},
+    "top": MIDDLE | {"top", "live", "embedded", "saying", "plots"},
     "queries": MIDDLE | {"queries", "live", "embedded"},
 }
 """Packages not named here, the command line and Dagster's view, may import everything."""

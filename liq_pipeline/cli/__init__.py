@@ -24,6 +24,7 @@ _COMMANDS = {
     "migrate": ("migrate", "Bring the schema up to date, or move the database to TimescaleDB."),
     "alert": ("alert", "Send a test message to the channels of LIQ_ALERT_URLS."),
     "status": ("status", "Show servers, feeds, backlog and stale days; exit 1 if something is wrong."),
+    "top": ("top", "Show what happens now, in the terminal."),
     "doctor": ("doctor", "Show what is misconfigured, and how to mend it."),
     "simulate": ("simulate", "Write frames in the venues' wire formats, and the ledger of what they mean."),
 }

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from liq_pipeline.collector import coverage, troubles
 from liq_pipeline.collector.connection import MAX_FRAME_BYTES, now_ms
-from liq_pipeline.collector.health import Health
+from liq_pipeline.collector.health import Health, LastMinute
 from liq_pipeline.collector.instruments import ListUnavailableError, LiveInstruments, fetch, load_cache, save_cache
 from liq_pipeline.collector.landing import Landing
 from liq_pipeline.collector.line import Line
@@ -50,6 +50,7 @@ class Feed:
         self.stopped = False
         self.crash: str | None = None
         self.health = Health(redis, name)
+        self._last_minute = LastMinute()
         self.instruments = LiveInstruments(adapter)
         self._adapter = adapter
         self._settings = settings
@@ -261,17 +262,19 @@ class Feed:
         """Write the health hash once."""
         self.health.counts["reconnects"] = self._reconnects + sum(line.reconnects for line in self._lines)
         since = [line.connected_since for line in self._lines if line.connected_since is not None]
+        now = now_ms()
         await self.health.publish(
             {
                 "state": self.state,
                 "connected_since": min(since) if since and self.state in ("live", "silent", "blocked") else "",
                 "last_frame_at": self._last_frame_at or "",
                 "last_event_at": self._last_event_at or "",
+                "events_per_minute": self._last_minute.of(self.health.counts["events"], now),
                 "instruments": self.instruments.source,
                 "symbols": len(self._symbols()),
                 "refused_symbols": sum(len(line.refused) for line in self._lines),
                 "error": self.error or "",
                 "buffered": self._landing.buffered,
-                "updated_at": now_ms(),
+                "updated_at": now,
             }
         )

@@ -8,6 +8,7 @@
 ``last_event_at``     UTC ms of receipt of the last liquidation
 ``frames``, ``events``, ``rejected``, ``reconnects``, ``crashes``
                       counters over all collectors there ever were; a liquidation that arrives twice counts twice
+``events_per_minute`` of the collector that wrote last: liquidations it received in the last minute
 ``instruments``       where contract sizes and symbol lists come from: ``venue``, ``cache``, ``snapshot`` (shipped with
                       the package) or ``none`` (not needed)
 ``symbols``           number of symbols asked for by name; 0 means all, by a wildcard
@@ -19,13 +20,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
+from typing import Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from liq_pipeline import streams
+
+_MINUTE_MS: Final = 60_000
+
+
+class LastMinute:
+    """How much a growing count grew within the last minute, by the samples taken of it."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[int, int]] = deque()
+
+    def of(self, count: int, now: int) -> int:
+        """Take a sample at ``now``, UTC ms, and compare it with the one of a minute ago, or the first."""
+        self._samples.append((now, count))
+        while len(self._samples) > 1 and self._samples[1][0] <= now - _MINUTE_MS:
+            self._samples.popleft()
+        return count - self._samples[0][1]
 
 
 class Health:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import redis
@@ -41,10 +42,12 @@ NOT_RUNNING = "not running"
 
 def standing(client: redis.Redis) -> Standing:
     """The last view's account of itself."""
-    said = hash_text(client, LIVE_KEY)
-    state = said.get("state") or "starting"
-    if not client.exists(lease_key(LIVE)):
-        state = NOT_RUNNING
+    return standing_of(hash_text(client, LIVE_KEY), bool(client.exists(lease_key(LIVE))))
+
+
+def standing_of(said: Mapping[str, str], held: bool) -> Standing:
+    """The same, of the fields of the hash ``liq:live`` and whether somebody holds the lease."""
+    state = (said.get("state") or "starting") if held else NOT_RUNNING
     numbers = {name: int(said.get(name) or 0) for name in _NUMBERS}
     return Standing(
         state=state,
@@ -59,5 +62,5 @@ def standing(client: redis.Redis) -> Standing:
 _NUMBERS = ("lag_ms", "rate", "memory", "active", "finals", "corrections", "unrecorded")
 
 
-def _time(said: dict[str, str], name: str) -> int | None:
+def _time(said: Mapping[str, str], name: str) -> int | None:
     return int(said[name]) if said.get(name) else None
