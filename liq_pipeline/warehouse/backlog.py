@@ -81,21 +81,22 @@ def stream_keys(client: redis.Redis) -> list[str]:
     return keys
 
 
-def step_back(client: redis.Redis, key: str, known: str | None) -> None:
+def step_back(client: redis.Redis, key: str, known: str | None) -> bool:
     """Begin again where the database is, which says that it has all up to ``known``, where it has less than was said.
 
     So it is with one that was restored, with a standby that took over and had not got everything yet, and with another
-    one, which knows nothing of the stream: it gets all that is left of it.
+    one, which knows nothing of the stream: it gets all that is left of it. True where what the database lost may be
+    gone from the stream as well.
     """
-    if known is None:
-        first = client.xrange(key, count=1)
-        if not first:
-            return
-        before = _before(parse_id(cast("bytes", first[0][0])))
-    else:
-        before = parse_id(known.encode())
-    if before < parse_id(_group(client, key)["last-delivered-id"]):
-        client.xgroup_setid(key, LOADER_GROUP, "{}-{}".format(*before))
+    entries = client.xrange(key, count=1)
+    first = parse_id(cast("bytes", entries[0][0])) if entries else None
+    if known is None and first is None:
+        return False
+    has = _before(first) if known is None and first else parse_id((known or "0").encode())
+    if has >= parse_id(_group(client, key)["last-delivered-id"]):
+        return False
+    client.xgroup_setid(key, LOADER_GROUP, "{}-{}".format(*has))
+    return first is None or has < _before(first)
 
 
 def uncommitted(client: redis.Redis, key: str, until_ms: int) -> Generator[list[Item], None, None]:

@@ -55,7 +55,8 @@ class DrainReport:
     rejected: int = 0
     """Frames of the rejected stream, now in ``frames_rejected``."""
     robbed: list[str] = field(default_factory=list)
-    """Streams of which something else deleted entries before they were committed."""
+    """Streams of which entries went that the database has not: something else deleted them before they were committed,
+    or the database lost rows whose entries were trimmed since."""
     trimmed: int = 0
     days: Counter[date] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -89,10 +90,8 @@ def drain(database_url: str, redis_url: str, settings: Settings, until: int | No
         report = DrainReport(until_ms=now + 1 if until is None else until)
         contract_sizes.record_listed(connection, client)
         keys = backlog.stream_keys(client)
-        for key in keys:
-            (position,) = connection.execute(_POSITION, (key,)).fetchone() or (None,)
-            backlog.step_back(client, key, position)
-        report.robbed = [key for key in keys if backlog.was_robbed(client, key)]
+        lost = {key for key in keys if backlog.step_back(client, key, _position(connection, key))}
+        report.robbed = [key for key in keys if key in lost or backlog.was_robbed(client, key)]
         for key in keys:
             _drain_stream(connection, client, key, report)
         connection.execute(_DRAINED, {"until": datetime.fromtimestamp(report.until_ms / 1000, UTC)})
@@ -119,6 +118,12 @@ def _tuned() -> Iterator[None]:
         sys.setswitchinterval(interval)
         if was_enabled:
             gc.enable()
+
+
+def _position(connection: Connection, key: str) -> str | None:
+    """Up to where the database has the stream, as it says itself."""
+    row = connection.execute(_POSITION, (key,)).fetchone()
+    return None if row is None else str(row[0])
 
 
 def _drain_stream(connection: Connection, client: redis.Redis, key: str, report: DrainReport) -> None:

@@ -14,6 +14,8 @@ from liq_pipeline.warehouse import backlog, loader, locks
 from liq_pipeline.warehouse.connection import connect
 from liq_pipeline.warehouse.landing import insert_rows
 from liq_pipeline.warehouse.landing_zone import stream_states
+from liq_pipeline.warehouse.migrate import migrate
+from liq_pipeline_tests.conftest import fresh_database
 from liq_pipeline_tests.warehouse.making import (
     DAY,
     KEEP,
@@ -165,30 +167,36 @@ def test_what_an_earlier_version_left_pending_lands(warehouse_url: str, redis_ur
     assert (again.new, again.duplicate) == (0, 0)
 
 
-@pytest.mark.parametrize("lost", [4, 10], ids=["some", "all"])
-def test_a_database_that_lost_rows_gets_them_again(
-    lost: int, warehouse_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As one that was restored, a standby that took over and had less, or another database."""
-    monkeypatch.setattr(backlog, "_BATCH", 4)
+def test_a_database_that_lost_rows_gets_them_again(warehouse_url: str, redis_url: str) -> None:
+    """As one that was restored, or a standby that took over and had less."""
     add(redis_url, [entry(n) for n in range(6)])
     loader.drain(warehouse_url, redis_url, KEEP)
-    before = query(warehouse_url, "SELECT stream, last_id FROM feed_positions WHERE stream = %s", KEY)
-    add(redis_url, [entry(n) for n in range(6, 10)])
+    ((position,),) = query(warehouse_url, "SELECT last_id FROM feed_positions WHERE stream = %s", KEY)
+    late = [entry(n) for n in range(6, 10)]
+    add(redis_url, late)
     loader.drain(warehouse_url, redis_url, KEEP)
-    if lost == 4:
-        gone = [item.liquidation.event_id for item in (entry(n) for n in range(6, 10))]
-        query(warehouse_url, "DELETE FROM liquidations_raw WHERE event_id = ANY(%s::uuid[])", gone)
-        query(warehouse_url, "UPDATE feed_positions SET last_id = %s WHERE stream = %s", before[0][1], KEY)
-    else:
-        query(warehouse_url, "TRUNCATE liquidations_raw, feed_positions")
+    query(warehouse_url, "DELETE FROM liquidations_raw WHERE event_id = ANY(%s::uuid[])", list(ids(late)))
+    query(warehouse_url, "UPDATE feed_positions SET last_id = %s WHERE stream = %s", position, KEY)
     report = loader.drain(warehouse_url, redis_url, KEEP)
-    assert (report.new, report.duplicate, report.robbed) == (lost, 0, [])
+    assert (report.new, report.duplicate, report.robbed) == (4, 0, [])
     assert landed_ids(warehouse_url) == ids(entry(n) for n in range(10))
     again = loader.drain(warehouse_url, redis_url, KEEP)
     assert (again.new, again.duplicate) == (0, 0)
     with redis.Redis.from_url(redis_url) as client:
         assert [state.uncommitted for state in stream_states(client)] == [0]
+
+
+def test_another_database_gets_what_the_streams_still_hold(
+    warehouse_url: str, postgres_server: str, redis_url: str
+) -> None:
+    add(redis_url, [entry(n) for n in range(6)])
+    loader.drain(warehouse_url, redis_url, KEEP)
+    with redis.Redis.from_url(redis_url) as client:
+        client.xtrim(KEY, maxlen=4, approximate=False)
+    with fresh_database(postgres_server) as other:
+        migrate(other, plain=True)
+        report = loader.drain(other, redis_url, KEEP)
+        assert (report.new, report.robbed) == (4, [])
 
 
 def test_rows_lost_with_entries_that_were_trimmed_are_said(warehouse_url: str, redis_url: str) -> None:
