@@ -152,7 +152,7 @@ def from_force_order_row(
     time = rows.milliseconds("time T", time_ms)
     limit = rows.decimal_text("price p", limit_price)
     size = rows.decimal_text("quantity z", filled)
-    if not average_price or _is_zero(average_price):
+    if average_price is None or average_price == "" or _is_zero(average_price):
         price, kind = limit, _ORDER
     else:
         price, kind = rows.decimal_text("average price ap", average_price), _FILL
@@ -169,8 +169,10 @@ def from_force_order_row(
 
 
 def _is_zero(value: object) -> bool:
-    # The first character decides nearly always, without the regular expression.
-    return isinstance(value, str) and value[0] == "0" and _ZERO.fullmatch(value) is not None
+    if isinstance(value, str):
+        # The first character decides nearly always, without the regular expression.
+        return value[0] == "0" and _ZERO.fullmatch(value) is not None
+    return isinstance(value, int | Decimal) and not isinstance(value, bool) and value == 0
 
 
 @dataclass(frozen=True)
@@ -249,7 +251,7 @@ class BinanceAdapter:
             return frames.invalid("the frame is not a JSON object", frame)
         if (refusal := _refusal(value)) is not None:
             return frames.refused(refusal, frame)
-        data = value.get("data", value)
+        data = value if value.get("data") is None else value["data"]
         if isinstance(data, list):
             return self._list(frame, data, ordinal)
         if isinstance(data, dict):
@@ -257,7 +259,7 @@ class BinanceAdapter:
                 return Parsed(FrameKind.CONTROL)
             if data.get("e") == "forceOrder":
                 return frames.gather([data], [frame], self._row, frame, ordinal)
-        if "result" in value and "id" in value:
+        if data is value and "result" in value and "id" in value:
             return Parsed(FrameKind.ACK)
         return frames.invalid("the frame is neither a liquidation nor an answer of Binance", frame)
 
@@ -265,9 +267,7 @@ class BinanceAdapter:
         """Several events in one frame; none is documented, but nothing is lost if the venue begins to."""
         if len(data) <= 1:
             return frames.gather(data, [frame] * len(data), self._row, frame, ordinal)
-        envelope = frames.fields(frame)
-        raws = [frames.narrowed(envelope, "data", element) for element in frames.rows(envelope["data"])]
-        return frames.gather(data, raws, self._row, frame, ordinal)
+        return frames.gather_apart(data, self._row, frame, ordinal)
 
     def _row(self, event: Any, ordinal: int) -> Liquidation:
         order = event.get("o") if isinstance(event, dict) and event.get("e") == "forceOrder" else None

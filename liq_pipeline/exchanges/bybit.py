@@ -265,9 +265,7 @@ class BybitAdapter:
             return frames.gather([data], [frame], build, frame, ordinal)
         if len(data) <= 1:
             return frames.gather(data, [frame] * len(data), build, frame, ordinal)
-        envelope = frames.fields(frame)
-        raws = [frames.narrowed(envelope, "data", element) for element in frames.rows(envelope["data"])]
-        return frames.gather(data, raws, build, frame, ordinal)
+        return frames.gather_apart(data, build, frame, ordinal)
 
     def _all_row(self, row: Any, ordinal: int) -> Liquidation:
         row = _object(row)

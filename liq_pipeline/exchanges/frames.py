@@ -21,12 +21,20 @@ from liq_pipeline.liquidation import Liquidation
 _MAX_DIGITS: Final = 400
 MAX_DEPTH: Final = 64
 """Venues nest six levels; how deep a decoder gets before it gives up depends on the interpreter."""
+MAX_ROWS: Final = 50_000
+"""In one frame. The longest frames of any venue hold hundreds."""
+MAX_APART: Final = 64 << 20
+"""Bytes of a frame's rows once each is a frame of its own: whatever surrounds them is repeated for each."""
 
 _STEPS: Final = np.zeros(256, np.int8)
 _STEPS[list(b"[{")] = 1
 _STEPS[list(b"]}")] = -1
 # An escaped NUL, and not an escaped backslash before the letters.
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What decoders raise for bytes that are no JSON, no UTF-8, or nested too deeply."""
 
 
 class _FrameError(ValueError):
@@ -95,6 +103,33 @@ def rows(array: bytes | msgspec.Raw) -> list[msgspec.Raw]:
     return _rows.decode(array)
 
 
+def check_apart(count: int, repeated: int) -> None:
+    """Raise InvalidLiquidationError if a frame's rows, apart, would take more memory than any venue's do.
+
+    ``repeated`` is the bytes around its ``count`` rows, once for each of them.
+    """
+    if count > MAX_ROWS:
+        raise InvalidLiquidationError(f"the frame holds {count} rows, more than {MAX_ROWS}")
+    if repeated > MAX_APART:
+        raise InvalidLiquidationError(f"the frame's {count} rows would take {repeated} bytes apart, over {MAX_APART}")
+
+
+def apart(frame: bytes) -> list[bytes]:
+    """A frame narrowed to each element of its list ``data``.
+
+    Raises InvalidLiquidationError if they would take too much memory.
+    """
+    envelope = fields(frame)
+    elements = rows(envelope["data"])
+    check_apart(len(elements), len(elements) * (len(frame) - size(envelope["data"])))
+    return [narrowed(envelope, "data", element) for element in elements]
+
+
+def size(part: msgspec.Raw) -> int:
+    """The bytes of an undecoded part."""
+    return memoryview(part).nbytes
+
+
 def narrowed(envelope: dict[str, msgspec.Raw], key: str, element: bytes | msgspec.Raw) -> bytes:
     """The frame with only one element in the list under ``key``; everything else as the venue sent it."""
     return encode({**envelope, key: msgspec.Raw(b"[" + bytes(element) + b"]")})
@@ -132,3 +167,12 @@ def gather(items: Sequence[Any], raws: Sequence[bytes], build: Build, frame: byt
     if not items:
         return invalid("the frame holds no rows", frame)
     return Parsed(FrameKind.LIQUIDATIONS if landed else FrameKind.INVALID, landed, rejections)
+
+
+def gather_apart(items: Sequence[Any], build: Build, frame: bytes, first: int = 0) -> Parsed:
+    """``gather`` of the rows in a frame's list ``data``; a frame that is too much is invalid as a whole."""
+    try:
+        raws = apart(frame)
+    except InvalidLiquidationError as error:
+        return invalid(str(error), frame)
+    return gather(items, raws, build, frame, first)

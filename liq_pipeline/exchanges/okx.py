@@ -235,11 +235,11 @@ def _explain(frame: bytes, instruments: Instruments, first: int) -> Parsed:
     if event == "error":
         refusal = f"OKX refused: {rows.shown(value.get('msg'), 300)} (code {rows.shown(value.get('code'))})"
         return frames.refused(refusal, frame)
-    if event == "subscribe":
-        return Parsed(FrameKind.ACK)
-    if event in ("notice", "channel-conn-count"):
-        return Parsed(FrameKind.CONTROL)
     data = value.get("data")
+    if event == "subscribe" and data is None:
+        return Parsed(FrameKind.ACK)
+    if event in ("notice", "channel-conn-count") and data is None:
+        return Parsed(FrameKind.CONTROL)
     if value.get("table") in ("swap/liquidation", "futures/liquidation"):
         return _flat(frame, data, lambda row, ordinal: _v3_row(row, instruments, ordinal), first)
     if channel == "liquidations":
@@ -256,9 +256,7 @@ def _flat(frame: bytes, data: object, build: frames.Build, first: int) -> Parsed
     if not isinstance(data, list) or len(data) <= 1:
         items = data if isinstance(data, list) else [data]
         return frames.gather(items, [frame] * len(items), build, frame, first)
-    envelope = frames.fields(frame)
-    raws = [frames.narrowed(envelope, "data", element) for element in frames.rows(envelope["data"])]
-    return frames.gather(data, raws, build, frame, first)
+    return frames.gather_apart(data, build, frame, first)
 
 
 def _nested(frame: bytes, data: object, instruments: Instruments, first: int) -> Parsed:
@@ -268,16 +266,24 @@ def _nested(frame: bytes, data: object, instruments: Instruments, first: int) ->
     items: list[tuple[Any, Any]] = []
     raws: list[bytes] = []
     envelope = frames.fields(frame)
-    for listed, element in zip(data, frames.rows(envelope["data"]), strict=True):
-        details = listed.get("details") if isinstance(listed, dict) else None
-        if not isinstance(details, list) or not details:
-            items.append((None, "details"))
-            raws.append(frames.narrowed(envelope, "data", element))
-            continue
-        members = frames.fields(element)
-        for detail, part in zip(details, frames.rows(members["details"]), strict=True):
-            items.append((listed.get("instId"), detail))
-            raws.append(frames.narrowed(envelope, "data", frames.narrowed(members, "details", part)))
+    around, repeated = len(frame) - frames.size(envelope["data"]), 0
+    try:
+        for listed, element in zip(data, frames.rows(envelope["data"]), strict=True):
+            details = listed.get("details") if isinstance(listed, dict) else None
+            if not isinstance(details, list) or not details:
+                repeated += around
+                frames.check_apart(len(items) + 1, repeated)
+                items.append((None, "details"))
+                raws.append(frames.narrowed(envelope, "data", element))
+                continue
+            members = frames.fields(element)
+            repeated += len(details) * (around + frames.size(element) - frames.size(members["details"]))
+            frames.check_apart(len(items) + len(details), repeated)
+            for detail, part in zip(details, frames.rows(members["details"]), strict=True):
+                items.append((listed.get("instId"), detail))
+                raws.append(frames.narrowed(envelope, "data", frames.narrowed(members, "details", part)))
+    except InvalidLiquidationError as error:
+        return frames.invalid(str(error), frame)
     if len(items) == 1:
         raws = [frame]
     return frames.gather(

@@ -31,6 +31,9 @@ LAST_MS: Final = 4_102_444_800_000
 _PLAIN: Final = re.compile(r"(?:0|[1-9]\d{0,17})(?:\.\d{1,18})?", re.ASCII)
 _NUMERIC: Final = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,9})?", re.ASCII)
 _plain = _PLAIN.fullmatch
+_MAX_WHOLE: Final = 19
+_MAX_TEXT: Final = 64
+"""What the warehouse takes: digits before the point, and characters in all."""
 _LINEAR, _INVERSE = Market.LINEAR, Market.INVERSE
 
 
@@ -60,6 +63,12 @@ def decimal_text(name: str, value: object) -> str:
     if isinstance(value, int) and abs(value) > 10**18:
         raise InvalidLiquidationError(f"{name} is a number of more than 18 digits")
     return canonical(number(name, str(value)))
+
+
+def check_converted(name: str, text: str) -> None:
+    """Raise InvalidLiquidationError for a canonical number that conversion made longer than any column takes."""
+    if len(text) > _MAX_WHOLE and (len(text.partition(".")[0]) > _MAX_WHOLE or len(text) > _MAX_TEXT):
+        raise InvalidLiquidationError(f"{name} {shown(text)}, converted, is out of any range")
 
 
 def milliseconds(name: str, value: object) -> int:
@@ -106,6 +115,9 @@ def linear(
         price = canonical(EXACT.divide(amount, name.bundle))
         if limit_price is not None:
             limit_price = canonical(EXACT.divide(Decimal(limit_price), name.bundle))
+            check_converted("limit price", limit_price)
+    check_converted("price", price)
+    check_converted("quantity", size)
     return Liquidation(
         time=time,
         event_id=event,
@@ -147,10 +159,15 @@ def inverse(
     amount = Decimal(price)
     if name.bundle != 1:
         amount = EXACT.divide(amount, name.bundle)
-        limit_price = None if limit_price is None else canonical(EXACT.divide(Decimal(limit_price), name.bundle))
+        price = canonical(amount)
+        if limit_price is not None:
+            limit_price = canonical(EXACT.divide(Decimal(limit_price), name.bundle))
+            check_converted("limit price", limit_price)
     quantity = inverse_quantity(EXACT.divide(value, amount))
     if quantity == "0":
         raise InvalidLiquidationError(f"{value} USD at price {price} is less than a trillionth of a coin")
+    check_converted("price", price)
+    check_converted("quantity", quantity)
     return Liquidation(
         time=time,
         event_id=event,
@@ -159,7 +176,7 @@ def inverse(
         contract=contract,
         symbol=name.symbol,
         side=side,
-        price=canonical(amount),
+        price=price,
         price_kind=price_kind,
         quantity=quantity,
         value_usd=usd(value),

@@ -13,6 +13,7 @@ import msgspec
 
 from liq_pipeline.errors import InvalidLiquidationError
 from liq_pipeline.exchanges.base import Rejection
+from liq_pipeline.exchanges.frames import UNREADABLE
 from liq_pipeline.imports.record import Reader, Record
 
 RowT = TypeVar("RowT", bound=msgspec.Struct)
@@ -45,6 +46,8 @@ def reader(
             raise InvalidLiquidationError(
                 f"{len(values)} columns where {name} has {'' if exact else 'at least '}{columns}"
             )
+        if b"\0" in line:
+            raise InvalidLiquidationError("the row holds a NUL character")
         if b" " in line or b"\t" in line:
             values = [value.strip() for value in values]
         return row(*values[:columns])
@@ -60,7 +63,7 @@ def rereader(row: type[RowT], build: Build[RowT]) -> Reader:
     def parse(raw: bytes) -> RowT:
         try:
             return decode(raw)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise InvalidLiquidationError(f"raw_data is no row of {name}: {error}") from None
 
     return _reader(parse, build)

@@ -25,9 +25,10 @@ from liq_pipeline.streams import Entry
 
 _NAME: Final = "forceorder_csv"
 _SOURCE: Final = source_of(_NAME)
-_WORD: Final = re.compile(r"[A-Z_]+")
+# Bounded, as what passes is remembered: a damaged file may hold lines of megabytes.
+_WORD: Final = re.compile(r"[A-Z_]{1,40}")
 # Letters of any script: Binance lists contracts with Chinese names. Never spaces, which is how glued lines show.
-_SYMBOL: Final = re.compile(r"[^\W_]+(_\d{6})?")
+_SYMBOL: Final = re.compile(r"[^\W_]{1,64}(_\d{6})?")
 _QUOTES: Final = ("USDT", "USDC", "BUSD")
 _QUOTED_OTHERWISE: Final = ("ETHBTC",)
 """Whole names in a quote currency that is also a coin, so that its letters alone do not tell."""

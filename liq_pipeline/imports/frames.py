@@ -15,6 +15,7 @@ from liq_pipeline import exchanges
 from liq_pipeline.errors import InvalidLiquidationError
 from liq_pipeline.exchanges import frames, instruments
 from liq_pipeline.exchanges.base import Adapter, FrameKind, Instruments, Rejection
+from liq_pipeline.exchanges.frames import UNREADABLE
 from liq_pipeline.exchanges.rows import milliseconds
 from liq_pipeline.imports.record import Format, Origin, Reader, Record, feed_of, source_of
 from liq_pipeline.streams import Entry
@@ -34,7 +35,7 @@ _envelope: Final = msgspec.json.Decoder(_Envelope)
 def _recognises(line: bytes) -> bool:
     try:
         return isinstance(msgspec.json.decode(line), dict)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return False
 
 
@@ -75,7 +76,8 @@ def _reader(origin: Origin) -> Reader:
 def _unwrap(line: bytes) -> tuple[bytes, int | None]:
     try:
         envelope = _envelope.decode(line)
-    except msgspec.DecodeError:
+    except UNREADABLE:
+        # The adapter says what is wrong with it.
         return line, None
     if isinstance(envelope.frame, msgspec.UnsetType):
         return line, None
@@ -85,8 +87,11 @@ def _unwrap(line: bytes) -> tuple[bytes, int | None]:
     if frame.startswith(b'"'):
         try:
             frame = msgspec.json.decode(frame, type=str).encode()
-        except (msgspec.DecodeError, UnicodeError):
+        except UNREADABLE:
             raise InvalidLiquidationError('"frame" is not valid text') from None
+        if not frame:
+            # As a rejection of its own it would be a record of nothing.
+            raise InvalidLiquidationError('"frame" is empty')
     return frame, milliseconds("received_at", frames.read(bytes(envelope.received_at)))
 
 

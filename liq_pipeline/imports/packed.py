@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 _BUFFER: Final = 2**20
 _HEAD: Final = 4096
+_MOST_TIMES: Final = 200
+"""Bytes of text per byte on disk. Archives of liquidations have up to 40, a bomb of one layer a thousand."""
+_ALWAYS: Final = 2**30
+"""Bytes of text that any file may hold."""
 _GZIP: Final = b"\x1f\x8b"
 _ZIP: Final = b"PK\x03\x04"
 _EMPTY_ZIP: Final = b"PK\x05\x06"
@@ -83,7 +87,8 @@ def open_member(path: Path, member: str, archive: zipfile.ZipFile) -> io.Buffere
     """What a member of a zip holds, unpacked while it is read."""
     name = f"{path}/{member}"
     try:
-        return buffered(_Unpacked(name, cast(BinaryIO, archive.open(member))))
+        size = archive.getinfo(member).compress_size
+        return buffered(_Unpacked(name, cast(BinaryIO, archive.open(member)), size))
     except KeyError:
         raise ImportRefusedError(f"{path} no longer holds {member}; import it again") from None
     except RuntimeError:
@@ -95,11 +100,12 @@ def open_member(path: Path, member: str, archive: zipfile.ZipFile) -> io.Buffere
 
 
 class _Unpacked(io.RawIOBase):
-    """What a decompressor gives; damage is said in words that name the file."""
+    """What a decompressor gives of ``size`` bytes on disk; damage is said in words that name the file."""
 
-    def __init__(self, name: str, stream: BinaryIO) -> None:
+    def __init__(self, name: str, stream: BinaryIO, size: int) -> None:
         self._name = name
         self._stream = stream
+        self._most = max(_ALWAYS, _MOST_TIMES * size)
         self._count = 0
 
     def readable(self) -> bool:
@@ -115,14 +121,19 @@ class _Unpacked(io.RawIOBase):
             ) from None
         view[: len(data)] = data
         self._count += len(data)
+        if self._count > self._most:
+            raise ImportRefusedError(
+                f"{self._name} unpacks to more than {self._most:,} bytes, over {_MOST_TIMES} times what it takes on "
+                "disk: no archive of liquidations does; if it is one, unpack it first"
+            )
         return len(data)
 
 
-def open_text(name: str, packed: io.BufferedReader) -> io.BufferedReader:
-    """The text in a file that may be compressed."""
+def open_text(name: str, packed: io.BufferedReader, size: int) -> io.BufferedReader:
+    """The text in a file of ``size`` bytes on disk that may be compressed."""
     head = _peek(name, packed)
     if head.startswith(_GZIP):
-        packed = buffered(_Unpacked(name, cast(BinaryIO, gzip.GzipFile(fileobj=packed))))
+        packed = buffered(_Unpacked(name, cast(BinaryIO, gzip.GzipFile(fileobj=packed)), size))
         head = _peek(name, packed)
     kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
     if kind is None and head.startswith((b"\xff\xfe", b"\xfe\xff")):

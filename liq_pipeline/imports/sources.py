@@ -67,7 +67,7 @@ class Source:
                 # What was read until now is the zip's directory at its end.
                 before = raw.count
                 file = stack.enter_context(packed.open_member(self.path, self.member, archive))
-            yield Opened(packed.open_text(self.name, file), raw, before, self.size)
+            yield Opened(packed.open_text(self.name, file, self.size), raw, before, self.size)
 
     def digest(self) -> str:
         """What the source holds, in hexadecimal: another copy of the same file has the same, whatever its name."""

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from liq_pipeline.exchanges.frames import UNREADABLE
 from liq_pipeline.exchanges.rows import FIRST_MS, LAST_MS
 
 _TIMES: Final = frozenset({"E", "T", "ts", "time", "updatedTime", "received_at"})
@@ -19,6 +20,9 @@ _object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _array: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _text: Final = msgspec.json.Decoder(str)
 
+_MOST_DIGITS: Final = 20
+"""Python refuses to make a number of thousands, and no time has more."""
+
 Shift = Callable[[bytes, int], bytes]
 """A line ``delta`` milliseconds later; what holds no time comes back as it is."""
 
@@ -27,7 +31,7 @@ def frame(line: bytes, delta: int) -> bytes:
     """A frame, alone or in a line that says when it was received."""
     try:
         return _value(line, delta)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
+    except UNREADABLE:
         return line
 
 
@@ -37,8 +41,8 @@ def columns(units: Mapping[int, int]) -> Shift:
     def shift(line: bytes, delta: int) -> bytes:
         fields = line.split(b",")
         for position, unit in units.items():
-            if position < len(fields) and fields[position].strip().isdigit():
-                fields[position] = b"%d" % (int(fields[position]) + delta * unit)
+            if position < len(fields) and _is_number(digits := fields[position].strip()):
+                fields[position] = b"%d" % (int(digits) + delta * unit)
         return b",".join(fields)
 
     return shift
@@ -50,6 +54,10 @@ BY_FORMAT: Final[Mapping[str, Shift]] = {
     "binance_vision": columns({0: 1}),
     "tardis": columns({2: 1000, 3: 1000}),
 }
+
+
+def _is_number(digits: bytes) -> bool:
+    return digits.isdigit() and len(digits) <= _MOST_DIGITS
 
 
 def _value(text: bytes, delta: int) -> bytes:
@@ -66,7 +74,7 @@ def _member(key: str, text: bytes, delta: int) -> bytes:
         return _value(text, delta)
     if key in _TIMES:
         digits = text.strip(b'"')
-        if digits.isdigit() and FIRST_MS <= int(digits) < LAST_MS:
+        if _is_number(digits) and FIRST_MS <= int(digits) < LAST_MS:
             return text.replace(digits, b"%d" % (int(digits) + delta))
     if key == "frame" and text.startswith(b'"'):
         return msgspec.json.encode(frame(_text.decode(text).encode(), delta).decode())

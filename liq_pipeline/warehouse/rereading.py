@@ -10,6 +10,7 @@ import msgspec
 from liq_pipeline import exchanges
 from liq_pipeline.errors import ImportRefusedError
 from liq_pipeline.exchanges.base import FrameKind, Instruments, Rejection
+from liq_pipeline.exchanges.frames import UNREADABLE
 from liq_pipeline.imports.formats import format_named
 from liq_pipeline.imports.record import Format, Origin, Reader, Record, feed_of
 from liq_pipeline.imports.window import Window
@@ -127,7 +128,7 @@ def _format_of(row: Stored) -> Format | None:
     if not name and b'"format"' in row.data:
         try:
             name = msgspec.json.decode(row.data, type=_Named).format
-        except msgspec.DecodeError:
+        except UNREADABLE:
             name = ""
     return format_named(name) if name not in ("", _FRAMES) else None
 
