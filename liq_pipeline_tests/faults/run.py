@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -22,6 +22,7 @@ from liq_pipeline_tests.faults.servers import PLAIN, TIMESCALEDB, Servers, Templ
 
 _BEHAVIOUR: Final = Behaviour(control_seconds=0.1)
 _WINDOW_MS: Final = int(SETTINGS["LIQ_CASCADE_WINDOW_SECONDS"]) * 1000
+_UNDER_DAGSTER: Final = 5
 _AFTERWARDS: Final = 25
 """Frames of the market after the last fault."""
 
@@ -39,6 +40,20 @@ class Report:
     @property
     def failures(self) -> list[str]:
         return self.verdict.failures
+
+
+def scheduled(
+    seed: int, only: Sequence[str] | None = None, steps: int | None = None, *, dagster: bool | None = None
+) -> Schedule:
+    """The schedule of a seed, every fifth under Dagster unless that is said; ``only`` of these kinds."""
+    if dagster is None:
+        dagster = seed % _UNDER_DAGSTER == 0
+    possible = kinds.possible({"dagster"} if dagster else {"services"})
+    unknown = sorted(set(only or ()) - kinds.ALL.keys())
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)}: no such kind; there are {', '.join(sorted(kinds.ALL))}")
+    chosen = [kind for kind in possible if only is None or kind in only]
+    return Schedule.of(seed, chosen, steps, dagster=dagster)
 
 
 def run(schedule: Schedule, template: Template, folder: Path) -> Report:

@@ -45,6 +45,8 @@ class Schedule:
         random = Random(f"faults {seed}")
         throttle, timescaledb = random.random() < 0.3, random.random() < 0.5
         number = random.randint(2, 4) if steps is None else steps
+        if not kinds:
+            raise ValueError(f"seed {seed} has no kind of fault to draw from")
         frame, made = 0, []
         for step in range(number):
             frame += random.randint(*(_BETWEEN if step else _FIRST))

@@ -25,21 +25,29 @@ def _mode() -> Literal["auto", "wheel"]:
 
 
 class Template:
-    """The data of a PostgreSQL with our schema in a database of each flavour, made once and copied for each line."""
+    """The data of a PostgreSQL with our schema in a database of each flavour, made once and copied for each line.
+
+    A folder that holds one already is used as it is.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        is_made = folder.exists()
         server = Postgres(folder, folder.with_suffix(".log"), _mode(), durable=False)
+        self.flavours = {PLAIN, TIMESCALEDB} if server.has_timescaledb else {PLAIN}
+        if not is_made:
+            self._make(server)
+
+    def _make(self, server: Postgres) -> None:
         server.start()
         try:
-            self.flavours = {PLAIN, TIMESCALEDB} if server.has_timescaledb else {PLAIN}
             for flavour in sorted(self.flavours):
                 server.create_database(flavour)
                 migrate(server.url(flavour), plain=flavour == PLAIN)
         finally:
             server.stop()
         # A copy that found its port free would have the next copy's.
-        (folder / "port").unlink()
+        (self._folder / "port").unlink()
 
     def copy(self, folder: Path) -> None:
         """The same data in another folder; files keep their owners."""

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from liq_pipeline_tests.faults import kinds
-from liq_pipeline_tests.faults.run import run
-from liq_pipeline_tests.faults.schedule import Schedule
+from liq_pipeline_tests.faults.run import run, scheduled
 from liq_pipeline_tests.faults.servers import Template
 
 
@@ -26,6 +24,6 @@ def test_nothing_is_lost_and_nothing_counted_twice_whatever_breaks(
 ) -> None:
     folder = servers_directory / f"faults-{seed}"
     folder.mkdir(mode=0o711)
-    report = run(Schedule.of(seed, list(kinds.ALL), steps=1), template, folder)
+    report = run(scheduled(seed, steps=1, dagster=False), template, folder)
     assert report.failures == [], report
     assert report.verdict.landed > 0 and report.verdict.cascades > 0, report
