@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -10,9 +11,10 @@ from typing import Final, NamedTuple
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from benchmarks.soak_line import OTHER, ROLES, Sample
-from liq_pipeline.plots.canvas import png
+from liq_pipeline.dagster_defs import markdown
 from liq_pipeline.plots.palette import COLOURS, INK
 
 _GROWN: Final = 0.10
@@ -39,6 +41,7 @@ _GROWING: Final[Mapping[str, str]] = {
     "warehouse MB": "with its events, until LIQ_RETENTION_DAYS",
     "disk MB": "with Redis, the warehouse and its log",
 }
+_COLOURS: Final = 64
 _PANELS: Final = (
     ("memory of what runs all the time, MB", ("liq up MB", "code server MB", "daemon MB", "webserver MB", "redis MB")),
     ("memory of PostgreSQL and of runs, MB", ("postgres MB", "runs MB")),
@@ -81,13 +84,14 @@ def changes(samples: Sequence[Sample]) -> list[Change]:
 
 def table(found: Iterable[Change]) -> str:
     """The changes as a Markdown table."""
-    lines = ["| | middle third | last third | an hour | may grow | |", "| --- | ---: | ---: | ---: | ---: | --- |"]
+    rows = []
     for change in found:
+        numbers = (f"{change.middle:,.1f}", f"{change.last:,.1f}", f"{change.per_hour:+,.1f}")
         bound = "" if change.bound is None else f"{change.bound:,.0f}"
-        verdict = _GROWING.get(change.name) or ("flat" if change.flat else "**GROWS**")
-        numbers = f"{change.middle:,.1f} | {change.last:,.1f} | {change.per_hour:+,.1f} | {bound}"
-        lines.append(f"| {change.name} | {numbers} | {verdict} |")
-    return "\n".join(lines)
+        rows.append(
+            (change.name, *numbers, bound, _GROWING.get(change.name) or ("flat" if change.flat else "**GROWS**"))
+        )
+    return markdown.table(("", "middle third", "last third", "an hour", "may grow", ""), rows)
 
 
 def plot(samples: Sequence[Sample], file: Path) -> None:
@@ -105,7 +109,9 @@ def plot(samples: Sequence[Sample], file: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(fontsize=7, frameon=False)
     figure.supxlabel("minutes", fontsize=8, color=INK)
-    file.write_bytes(png(figure))
+    drawn = io.BytesIO()
+    figure.savefig(drawn)
+    Image.open(drawn).convert("RGB").quantize(_COLOURS).save(file, "PNG", optimize=True)
 
 
 def read(file: Path) -> list[Sample]:

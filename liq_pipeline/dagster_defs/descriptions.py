@@ -7,6 +7,7 @@ from typing import Final
 
 import dagster as dg
 
+from liq_pipeline.dagster_defs import markdown
 from liq_pipeline.dagster_defs.partitions import window
 from liq_pipeline.warehouse.connection import READER, connect
 
@@ -50,10 +51,10 @@ def meanings(database_url: str, day: date) -> dict[str, str]:
 
 def label(meanings: dict[str, str]) -> dg.MarkdownMetadataValue:
     """The label of a comparison: what each exchange publishes, and whether their volumes are comparable."""
-    rows = [f"| {exchange} | {_words(semantics)} | {semantics} |" for exchange, semantics in meanings.items()]
+    rows = [(exchange, _words(semantics), semantics) for exchange, semantics in meanings.items()]
     comparable = "comparable" if len(set(meanings.values())) < 2 else "**not comparable in volume**"
-    table = "\n".join(["| exchange | publishes | feed_semantics |", "| --- | --- | --- |", *rows])
-    return dg.MetadataValue.md(f"{table}\n\nThese are {comparable}." if rows else "No events.")
+    shown = markdown.table(("exchange", "publishes", "feed_semantics"), rows)
+    return dg.MetadataValue.md(f"{shown}\n\nThese are {comparable}." if rows else "No events.")
 
 
 def _words(semantics: str) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 
 from liq_pipeline import exchanges
+from liq_pipeline.dagster_defs import markdown
 from liq_pipeline.dagster_defs.assets.sources import exchange_key
 from liq_pipeline.dagster_defs.resources import Line
 from liq_pipeline.embedded.demo import history_late_ms, refuse_real_venues
@@ -91,9 +92,9 @@ def _listed(gaps: list[Gap]) -> str:
     """At most 20 of the gaps, as a table."""
     if not gaps:
         return "none"
-    rows = [f"| {_utc(gap.start)} | {(gap.end - gap.start) / 1000:,.1f} |" for gap in gaps[:20]]
-    more = [f"\nand {len(gaps) - 20:,} more"] if len(gaps) > 20 else []
-    return "\n".join(["| from (UTC) | seconds |", "|---|---:|", *rows, *more])
+    rows = [(_utc(gap.start), f"{(gap.end - gap.start) / 1000:,.1f}") for gap in gaps[:20]]
+    shown = markdown.table(("from (UTC)", "seconds"), rows)
+    return f"{shown}\n\nand {len(gaps) - 20:,} more" if len(gaps) > 20 else shown
 
 
 def _utc(milliseconds: int) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 import dagster as dg
 
-from liq_pipeline.dagster_defs import columns, tables
+from liq_pipeline.dagster_defs import columns, markdown, tables
 from liq_pipeline.dagster_defs.assets.sources import CLAIMS
 from liq_pipeline.dagster_defs.partitions import day_of
 from liq_pipeline.dagster_defs.pictures import attach
@@ -87,12 +87,14 @@ def _tell(context: dg.AssetExecutionContext, key: str, report: CoverageReport, s
 def gaps_table(gaps: Sequence[tuple[str, Gap]]) -> dg.MarkdownMetadataValue:
     """Gaps by time; if they are many, those in which something was missed come first, and the longest."""
     shown = sorted(gaps, key=lambda item: (item[1].reason == THROTTLED, item[1].start - item[1].end))[:_SHOWN]
-    lines = [
-        f"| {feed} | {utc(gap.start):%H:%M:%S} | {utc(gap.end):%H:%M:%S} | {_duration(gap.end - gap.start)} "
-        f"| {gap.reason} | {f'{utc(gap.healed_at):%Y-%m-%d %H:%M}' if gap.healed_at else ''} |"
+    rows = [
+        (
+            *(feed, f"{utc(gap.start):%H:%M:%S}", f"{utc(gap.end):%H:%M:%S}", _duration(gap.end - gap.start)),
+            *(gap.reason, f"{utc(gap.healed_at):%Y-%m-%d %H:%M}" if gap.healed_at else ""),
+        )
         for feed, gap in sorted(shown, key=lambda item: (item[1].start, item[0]))
     ]
-    text = _table(("feed", "from", "to", "seconds", "reason", "healed at"), lines) if lines else "No gaps."
+    text = markdown.table(("feed", "from", "to", "seconds", "reason", "healed at"), rows) if rows else "No gaps."
     more = len(gaps) - len(shown)
     return dg.MetadataValue.md(
         f"{text}\n\nThe longest, throttled ones last; {more} more are in the table." if more else text
@@ -101,14 +103,16 @@ def gaps_table(gaps: Sequence[tuple[str, Gap]]) -> dg.MarkdownMetadataValue:
 
 def feeds_table(feeds: Iterable[FeedDay]) -> dg.MarkdownMetadataValue:
     """The day's coverage, a line a feed."""
-    lines = [
-        f"| {feed.feed} | {_percent(feed)} | {_duration(feed.seen.healed)} | {len(feed.seen.reducing)} "
-        f"| {_duration(feed.seen.longest)} | {_duration(feed.seen.by_reason['throttled'])} | {feed.event_count:,} "
-        f"| {', '.join(feed.semantics)} |"
+    rows = [
+        (
+            *(feed.feed, _percent(feed), _duration(feed.seen.healed), len(feed.seen.reducing)),
+            *(_duration(feed.seen.longest), _duration(feed.seen.by_reason["throttled"]), f"{feed.event_count:,}"),
+            ", ".join(feed.semantics),
+        )
         for feed in feeds
     ]
     titles = ("feed", "covered", "healed s", "gaps", "longest s", "throttled s", "events", "publishes")
-    return dg.MetadataValue.md(_table(titles, lines))
+    return dg.MetadataValue.md(markdown.table(titles, rows))
 
 
 def _percent(feed: FeedDay) -> str:
@@ -121,10 +125,6 @@ def _collected(feed: FeedDay) -> bool:
 
 def _said(report: CoverageReport) -> str:
     return ", ".join(f"{feed.feed} {_percent(feed)}" for feed in report.feeds)
-
-
-def _table(titles: Sequence[str], lines: Sequence[str]) -> str:
-    return "\n".join([f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|", *lines])
 
 
 def _duration(milliseconds: int) -> str:

@@ -6,6 +6,7 @@ from typing import Final
 
 import dagster as dg
 
+from liq_pipeline.dagster_defs import markdown
 from liq_pipeline.dagster_defs.assets.coverage import TABLES as COVERED
 from liq_pipeline.dagster_defs.assets.rollups import TABLES as ROLLUPS
 from liq_pipeline.dagster_defs.checks import freshness
@@ -89,7 +90,7 @@ def result(
     asset: dg.AssetKey, check: str, verdict: Verdict, also: Mapping[str, str] | None = None
 ) -> dg.AssetCheckResult:
     """A verdict as Dagster shows it, with what else is to be seen beside its numbers."""
-    rows = {"worst": dg.MetadataValue.md(markdown(verdict.worst))} if verdict.worst else {}
+    rows = {"worst": dg.MetadataValue.md(_table(verdict.worst))} if verdict.worst else {}
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=check,
@@ -100,10 +101,8 @@ def result(
     )
 
 
-def markdown(rows: Sequence[Mapping[str, object]]) -> str:
-    """Rows as a table; names of contracts may hold anything a venue writes."""
-    cells = [list(rows[0]), ["---"] * len(rows[0]), *([str(value) for value in row.values()] for row in rows)]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in cells)
+def _table(rows: Sequence[Mapping[str, object]]) -> str:
+    return markdown.table(list(rows[0]), [list(row.values()) for row in rows])
 
 
 @dg.multi_asset_check(name="freshness_checks", specs=freshness.specs(), can_subset=True)
