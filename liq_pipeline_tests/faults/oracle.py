@@ -92,7 +92,7 @@ def judge(evidence: Evidence) -> Verdict:
             later = now_ms() + _FINAL_MS
             coverage.materialize(evidence.database_url, evidence.redis_url, day, settings, later)
         verdict.failures += [f"{day} is stale: {why}" for day, why in stale_days(evidence.database_url, settings)]
-    landed = _judge_events(evidence, verdict)
+    landed = judge_events(evidence, verdict)
     _judge_tables(evidence, landed, settings, verdict)
     _judge_live(evidence, verdict)
     _judge_rejections(evidence, verdict)
@@ -118,8 +118,8 @@ def _materialize(days: Sequence[date]) -> list[str]:
     return failed
 
 
-def _judge_events(evidence: Evidence, verdict: Verdict) -> list[Event]:
-    """Every event once, or in a gap; nothing else. Returns what landed, in order."""
+def judge_events(evidence: Evidence, verdict: Verdict) -> list[Event]:
+    """Every event is in the database once, or was sent in a gap; nothing else is. What landed, in order."""
     sent = evidence.ledger.sent
     names = [name for name in Event.__dataclass_fields__ if name not in ("time", "event_id")]
     landed = [
@@ -132,7 +132,7 @@ def _judge_events(evidence: Evidence, verdict: Verdict) -> list[Event]:
     doubled = {event: count - meant[event] for event, count in held.items() if count > meant[event] > 0}
     verdict.doubled = sum(doubled.values())
     _say(verdict, "counted twice", [_text(event) for event in doubled])
-    foreign = [event for event in landed if event.event_id not in sent]
+    foreign = [event for event in landed if event.event_id not in sent or sent[event.event_id].event != event]
     _say(verdict, "never sent, or landed as something else", [_text(event) for event in foreign])
     there = {event.event_id for event in landed}
     gaps = _gaps(evidence)
