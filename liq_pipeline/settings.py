@@ -105,6 +105,9 @@ class Settings(BaseModel):
     """How long a table may be behind what landed, or what it is made of. Today is refreshed every 300."""
     alive_seconds: int = Field(default=120, ge=30)
     """How long a feed that is collected may be without any frame."""
+    backlog_entries: int = Field(default=200_000, ge=1)
+    """How many entries may wait in Redis for the database: four times what the heaviest burst recorded brings between
+    two drains."""
     ws_urls: dict[str, str] = Field(default_factory=dict)
     """Overrides by feed, from LIQ_WS_URL_<EXCHANGE>."""
     rest_urls: dict[str, str] = Field(default_factory=dict)

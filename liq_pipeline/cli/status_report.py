@@ -25,7 +25,7 @@ from liq_pipeline.warehouse import coverage, migrate, reads, roles, storage
 from liq_pipeline.warehouse.backlog import open_redis
 from liq_pipeline.warehouse.connection import READER, connect
 from liq_pipeline.warehouse.day_state import read_states, stale
-from liq_pipeline.warehouse.landing_zone import StreamState, hash_text, stream_states
+from liq_pipeline.warehouse.landing_zone import StreamState, hash_text, stream_states, uncommitted_events
 
 _HOUR_MS: Final = 3_600_000
 _ARRIVING_MS: Final = 60_000
@@ -149,6 +149,12 @@ def _redis(status: Status, settings: Settings, servers: Servers) -> None:
             elif row["state"] != "live" and (row["state"] != "connecting" or row["error"]):
                 status.problems.append(f"feed {feed} is {row['state']}: {row['error'] or 'no reason recorded'}")
         states = stream_states(client)
+        if (waiting := uncommitted_events(states)) > settings.backlog_entries:
+            status.problems.append(
+                f"{waiting:,} entries wait in Redis for the database, more than LIQ_BACKLOG_ENTRIES="
+                f"{settings.backlog_entries:,}: it drains by itself once the database keeps up; see whether runs of "
+                "daily_tables fail or wait, and whether the database is slow or locked"
+            )
         status.live.append(_live_view(status, standing(client), states, now))
         status.streams += [
             {

@@ -44,8 +44,8 @@ class _Cursor(msgspec.Struct):
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
         "Writes down the state of each exchange's feed, of the landing zone in Redis and of the live view when it "
-        "changes, and every ten minutes while it is active; and the checks fresh, alive and collected when their "
-        "verdict changes, when the table is materialized, and every hour."
+        "changes, and every ten minutes while it is active; and the checks fresh, alive, collected and backlog when "
+        "their verdict changes, when the table is materialized, and every hour."
     ),
 )
 def observed(context: dg.SensorEvaluationContext, line: Line) -> dg.SensorResult:

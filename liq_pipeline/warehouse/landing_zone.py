@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple, cast
 
 import redis
@@ -37,6 +38,11 @@ def stream_states(client: redis.Redis) -> list[StreamState]:
     found = client.scan_iter(match=events_key("*"), count=1000, _type="stream")
     keys = sorted({*(key.decode() for key in found), REJECTED})
     return [state for key in keys if client.exists(key) and (state := _state(cast("Any", client), key)) is not None]
+
+
+def uncommitted_events(states: Iterable[StreamState]) -> int:
+    """How many entries, of all streams, the database has not committed."""
+    return sum(state.uncommitted for state in states)
 
 
 def _state(client: Any, key: str) -> StreamState | None:

@@ -69,6 +69,17 @@ def test_a_full_redis_is_named_before_what_comes_of_it(database_url: str, redis_
     assert problems[1].startswith("nobody collects binance")
 
 
+def test_a_backlog_is_shown_and_a_long_one_is_a_problem(database_url: str, redis_url: str, dagster_home: str) -> None:
+    migrate(database_url, plain=True)
+    add(redis_url, [entry(number) for number in range(3)])
+    servers, settings = Servers(database_url, redis_url), _settings(dagster_home)
+    for limit, wrong in ((3, False), (2, True)):
+        status = gather(settings.model_copy(update={"backlog_entries": limit}), servers)
+        assert [(row["stream"], row["uncommitted"]) for row in status.streams] == [("liq:events:binance", 3)]
+        assert any("3 entries wait in Redis" in problem and "LIQ_BACKLOG_ENTRIES=2" in problem
+                   for problem in status.problems) is wrong  # fmt: skip
+
+
 @pytest.mark.parametrize(("error", "wrong"), [("", False), ("instruments: Name or service not known", True)])
 def test_a_feed_that_connects_is_wrong_only_once_something_kept_it_from_it(
     database_url: str, redis_url: str, dagster_home: str, error: str, wrong: bool

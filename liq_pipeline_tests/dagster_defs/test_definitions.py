@@ -30,7 +30,7 @@ TABLES = {
     "feed_gaps": "observability",
     "feed_coverage": "observability",
 }
-ABOUT_NOW = {"fresh", "alive", "collected"}
+ABOUT_NOW = {"fresh", "alive", "collected", "backlog"}
 
 
 def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> None:
@@ -103,6 +103,7 @@ def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> No
         *(f"{table}/fresh" for table in TABLES),
         *(f"exchanges/{name}{market}/alive" for name in ("binance", "bybit", "okx") for market in ("", "_inverse")),
         "liq_events/collected",
+        "liq_events/backlog",
     }
 
 

@@ -10,6 +10,7 @@ import redis
 
 from liq_pipeline import streams
 from liq_pipeline.dagster_defs.checks import freshness
+from liq_pipeline.dagster_defs.checks.backlog import judge_backlog
 from liq_pipeline.dagster_defs.checks.freshness import Behind, evaluate, judge_collected, judge_feed, judge_table
 from liq_pipeline.dagster_defs.checks.rules import Verdict
 from liq_pipeline.dagster_defs.resources import Line
@@ -18,6 +19,7 @@ from liq_pipeline.settings import Settings
 from liq_pipeline.warehouse import loader, rollups
 from liq_pipeline.warehouse.connection import connect
 from liq_pipeline.warehouse.days import materialize_events
+from liq_pipeline.warehouse.landing_zone import StreamState
 from liq_pipeline.warehouse.loader import insert_rows
 from liq_pipeline.warehouse.migrate import migrate
 from liq_pipeline_tests.warehouse.making import DAY, KEEP, add, entry, query
@@ -73,6 +75,23 @@ def test_entries_that_wait_too_long_make_the_raw_table_stale() -> None:
     assert freshness.judge_landing(None, 0, NOW_MS, 900).passed
     assert freshness.judge_landing(NOW_MS - 899_000, 7, NOW_MS, 900).passed
     assert not freshness.judge_landing(NOW_MS - 901_000, 7, NOW_MS, 900).passed
+
+
+def _waiting(entries: int) -> StreamState:
+    return StreamState("liq:events:binance", entries, entries, NOW_MS, NOW_MS, NOW_MS)
+
+
+def test_a_backlog_warns_when_it_is_long_and_fails_where_a_collector_has_stopped_reading() -> None:
+    states = [_waiting(60), _waiting(41)]
+    assert judge_backlog([], {}, 1).passed
+    assert judge_backlog(states, {"binance": {"state": "live", "buffered": "7"}}, 101).passed
+    long = judge_backlog(states, {"binance": {"state": "live"}}, 100)
+    assert (long.passed, long.severe) == (False, False)
+    assert long.description == "101 entries wait in Redis for the database, more than 100"
+    blocked = judge_backlog([], {"binance": {"state": "blocked", "buffered": "9"}, "okx": {"state": "live"}}, 100)
+    assert (blocked.passed, blocked.severe) == (False, True)
+    assert "the collector of binance reads nothing" in blocked.description
+    assert blocked.seen == {"uncommitted": 0, "buffered": 9, "blocked": 1, "limit": 100}
 
 
 def test_every_feed_without_a_collector_is_named() -> None:

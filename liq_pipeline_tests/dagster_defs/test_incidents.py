@@ -24,6 +24,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from liq_pipeline import streams
 from liq_pipeline.dagster_defs.alerts import alerts
+from liq_pipeline.dagster_defs.checks import freshness
 from liq_pipeline.dagster_defs.event_log import RunEnded
 from liq_pipeline.dagster_defs.incidents import State, incidents, look, to_repeat
 from liq_pipeline.dagster_defs.interrupted import end_interrupted_runs
@@ -36,7 +37,7 @@ from liq_pipeline.warehouse.connection import connect
 from liq_pipeline.warehouse.migrate import migrate
 from liq_pipeline_tests.conftest import fresh_database
 from liq_pipeline_tests.fakes.channels import webhook
-from liq_pipeline_tests.warehouse.making import query
+from liq_pipeline_tests.warehouse.making import add, entry, query
 
 DAY = "2026-11-05"
 DAILY = dg.DailyPartitionsDefinition("2026-11-01")
@@ -327,6 +328,17 @@ def test_the_check_of_the_same_leases_is_no_incident_of_its_own(watch: Watch) ->
         "exchanges/binance/alive",
         ["/assets/exchanges/binance?view=checks&checkDetail=alive"],
     )
+
+
+def test_a_backlog_is_told_once_when_it_grows_and_once_when_it_has_drained(watch: Watch) -> None:
+    add(watch.redis_url, [entry(number) for number in range(3)])
+    told = []
+    for seconds, limit in ((10, 2), (70, 2), (130, 2), (190, 9), (800, 9), (1500, 9)):
+        found = freshness.evaluate(Settings(backlog_entries=limit), watch.database_url, watch.redis_url)
+        (finding,) = [item for item in found if item.check == "backlog"]
+        watch.instance.report_runless_asset_event(freshness.evaluation(finding))
+        told += watch.look(seconds)
+    assert told == [("check:liq_events/backlog/", "broke", "WARN"), ("check:liq_events/backlog/", "healed", "WARN")]
 
 
 def test_a_redis_that_is_away_is_why_nobody_is_known_to_collect(watch: Watch) -> None:

@@ -18,13 +18,15 @@ from liq_pipeline.dagster_defs.assets.coverage import TABLES as COVERAGE
 from liq_pipeline.dagster_defs.assets.detection import TABLES as DETECTION
 from liq_pipeline.dagster_defs.assets.rollups import TABLES as ROLLUPS
 from liq_pipeline.dagster_defs.assets.sources import LANDING_ZONE, exchange_key
+from liq_pipeline.dagster_defs.checks import backlog
+from liq_pipeline.dagster_defs.checks.backlog import BACKLOG, judge_backlog
 from liq_pipeline.dagster_defs.checks.rules import Verdict
 from liq_pipeline.errors import ServerError
 from liq_pipeline.settings import FEEDS, Settings
 from liq_pipeline.warehouse.backlog import open_redis
 from liq_pipeline.warehouse.connection import READER, connect
 from liq_pipeline.warehouse.day_state import refusal
-from liq_pipeline.warehouse.landing_zone import hash_text, stream_states
+from liq_pipeline.warehouse.landing_zone import hash_text, stream_states, uncommitted_events
 
 FRESH: Final = "fresh"
 ALIVE: Final = "alive"
@@ -132,7 +134,12 @@ def _from_redis(settings: Settings, redis_url: str, now: datetime) -> list[Findi
     except ServerError as error:
         return [Finding(LANDING_ZONE, COLLECTED, Verdict(False, f"Redis cannot be asked: {error}"))]
     oldest = min((state.waiting_ms for state in waiting if state.waiting_ms is not None), default=None)
-    landing = judge_landing(oldest, sum(state.uncommitted for state in waiting), now_ms, settings.fresh_seconds)
+    landing = judge_landing(oldest, uncommitted_events(waiting), now_ms, settings.fresh_seconds)
+    there = {
+        feed: fields
+        for feed, fields in health.items()
+        if now_ms - int(fields.get("updated_at") or 0) <= _GONE_MS
+    }  # fmt: skip
     missing = [
         feed
         for feed in settings.exchanges
@@ -149,6 +156,7 @@ def _from_redis(settings: Settings, redis_url: str, now: datetime) -> list[Findi
         Finding(dg.AssetKey(_RAW), FRESH, landing),
         *(Finding(exchange_key(feed), ALIVE, verdict) for feed, verdict in alive.items()),
         Finding(LANDING_ZONE, COLLECTED, judge_collected(missing, len(settings.exchanges))),
+        Finding(LANDING_ZONE, BACKLOG, judge_backlog(waiting, there, settings.backlog_entries)),
     ]
 
 
@@ -202,4 +210,5 @@ def specs() -> list[dg.AssetCheckSpec]:
                 "last runs of collector_job and at collector_sensor, or start `liq collect`."
             ),
         ),
+        backlog.spec(),
     ]
