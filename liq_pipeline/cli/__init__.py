@@ -23,6 +23,7 @@ _COMMANDS = {
     "materialize": ("materialize", "Materialize the daily assets for a range of days."),
     "migrate": ("migrate", "Bring the schema up to date, or move the database to TimescaleDB."),
     "alert": ("alert", "Send a test message to the channels of LIQ_ALERT_URLS."),
+    "query": ("query", "Ask the tables, or Redis for what happens now: as a table, CSV, JSON or Parquet."),
     "status": ("status", "Show servers, feeds, backlog and stale days; exit 1 if something is wrong."),
     "top": ("top", "Show what happens now, in the terminal."),
     "doctor": ("doctor", "Show what is misconfigured, and how to mend it."),

@@ -11,14 +11,16 @@ order, also when it is empty. Nothing is ever written: the session is the reader
 
 from liq_pipeline.queries.cascading import cascade_venues, cascades
 from liq_pipeline.queries.columns import Column, Columns
-from liq_pipeline.queries.comparing import comparison
-from liq_pipeline.queries.events import significant
-from liq_pipeline.queries.now import active_cascades, feeds, last_hour, live_view, price_levels
+from liq_pipeline.queries.comparing import comparison, comparison_totals
+from liq_pipeline.queries.events import largest, significant, significant_summary
+from liq_pipeline.queries.levels import price_levels_history
+from liq_pipeline.queries.made import days, newest_day, why_empty
+from liq_pipeline.queries.now import active_cascades, feeds, last_hour, live_view, price_levels, why_quiet
 from liq_pipeline.queries.registry import COLUMNS, QUERIES, Query
 from liq_pipeline.queries.seen import coverage, gaps
 from liq_pipeline.queries.span import Span
 from liq_pipeline.queries.store import Store, connect
-from liq_pipeline.queries.volumes import hourly
+from liq_pipeline.queries.volumes import daily, hourly, minutes, symbols
 
 __all__ = [
     "COLUMNS",
@@ -32,13 +34,24 @@ __all__ = [
     "cascade_venues",
     "cascades",
     "comparison",
+    "comparison_totals",
     "connect",
     "coverage",
+    "daily",
+    "days",
     "feeds",
     "gaps",
     "hourly",
+    "largest",
     "last_hour",
     "live_view",
+    "minutes",
+    "newest_day",
     "price_levels",
+    "price_levels_history",
     "significant",
+    "significant_summary",
+    "symbols",
+    "why_empty",
+    "why_quiet",
 ]

@@ -65,12 +65,18 @@ ORDER BY chosen.cascade_start DESC, chosen.cascade_id, member.exchange"""
 def cascades(
     store: Store, span: Span, *, symbol: str | None = None, exchange: str | None = None, limit: int | None = 1000
 ) -> pl.DataFrame:
-    """Cascades that began in the span, newest first; ``exchange`` is one that took part."""
+    """Cascades that began in the span.
+
+    Newest first; ``exchange`` is one that took part.
+    """
     values = {"start": span.start, "end": span.end, "symbol": symbol, "exchange": exchange, "limit": limit}
     return frame(CASCADES, store.rows(_CASCADES, values))
 
 
 def cascade_venues(store: Store, span: Span, *, symbol: str | None = None, limit: int | None = 200) -> pl.DataFrame:
-    """What each exchange had of the cascades that began in the span; ``limit`` is of cascades, newest first."""
+    """What each exchange had of these cascades.
+
+    ``limit`` is of cascades, newest first.
+    """
     values = {"start": span.start, "end": span.end, "symbol": symbol, "limit": limit}
     return frame(VENUES, store.rows(_VENUES, values))

@@ -89,7 +89,10 @@ LIVE_VIEW: Final = (
 
 
 def price_levels(store: Store, *, symbol: str | None = None, limit: int | None = None) -> pl.DataFrame:
-    """Price levels of the rolling hour, most events first; of all symbols where none is named."""
+    """Price levels of the rolling hour.
+
+    Most events first; of all symbols where none is named.
+    """
     pattern = f"{LEVELS_PREFIX}{'*' if symbol is None else symbol.translate(_SPECIAL)}:*"
     with store.redis() as client:
         found = [(*_split(key, LEVELS_PREFIX), fields) for key, fields in _hashes(client, pattern)]
@@ -101,7 +104,7 @@ def price_levels(store: Store, *, symbol: str | None = None, limit: int | None =
 
 
 def active_cascades(store: Store, *, symbol: str | None = None) -> pl.DataFrame:
-    """Cascades that are under way now, largest first."""
+    """Cascades that are under way now, by USD."""
     with store.redis() as client:
         if symbol is None:
             found = list(_hashes(client, f"{STATUS_PREFIX}*"))
@@ -113,7 +116,7 @@ def active_cascades(store: Store, *, symbol: str | None = None) -> pl.DataFrame:
 
 
 def last_hour(store: Store, *, symbol: str | None = None) -> pl.DataFrame:
-    """The rolling hour by symbol and minute, by minute and symbol."""
+    """The rolling hour by minute and symbol."""
     pattern = f"{MINUTES_PREFIX}{'*' if symbol is None else symbol.translate(_SPECIAL)}:60s:*"
     with store.redis() as client:
         found = [(*_split(key, MINUTES_PREFIX), fields) for key, fields in _hashes(client, pattern)]
@@ -122,7 +125,10 @@ def last_hour(store: Store, *, symbol: str | None = None) -> pl.DataFrame:
 
 
 def feeds(store: Store) -> pl.DataFrame:
-    """How each feed is that is configured or was ever collected."""
+    """How each feed is now.
+
+    Of those that are configured or were ever collected.
+    """
     with store.redis() as client:
         hashes = _read(client, [feed_key(feed) for feed in FEEDS])
         pipeline = client.pipeline(transaction=False)
@@ -138,7 +144,10 @@ def feeds(store: Store) -> pl.DataFrame:
 
 
 def live_view(store: Store) -> pl.DataFrame:
-    """How the live view is that keeps the rolling hour: one row."""
+    """How the keeper of the rolling hour is.
+
+    One row. Its watermark is where the hour ends.
+    """
     with store.redis() as client:
         said = standing(client)
     row = {
@@ -153,6 +162,19 @@ def live_view(store: Store) -> pl.DataFrame:
         "error": said.database or said.redis,
     }
     return frame_of(LIVE_VIEW, [row])
+
+
+def why_quiet(store: Store, symbol: str | None = None) -> str:
+    """Why there may be nothing of now, and what would change that: a sentence."""
+    with store.redis() as client:
+        said = standing(client)
+    if not said.runs:
+        return "No live view runs, which keeps the rolling hour: start `liq up`, or `liq live`."
+    if said.watermark is None:
+        return "The live view has seen no event yet: `liq query feeds` shows whether any feed delivers."
+    nothing = f"nothing of {symbol}" if symbol else "nothing"
+    end = datetime.fromtimestamp(said.watermark / 1000, UTC)
+    return f"The live view runs, and there is {nothing} in its hour, which ends at {end:%H:%M:%S} UTC."
 
 
 def _level(symbol: str, level: str, side: str, fields: _Hash) -> dict[str, Any]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
-from liq_pipeline.queries import cascading, comparing, events, now, seen, volumes
+from liq_pipeline.queries import cascading, comparing, events, levels, made, now, seen, volumes
 from liq_pipeline.queries.columns import Columns
 
 
@@ -37,19 +37,32 @@ class Query:
         parameters = inspect.signature(self.function).parameters
         return {name: parameter.default for name, parameter in parameters.items() if name != "store"}
 
+    @property
+    def needs(self) -> Sequence[str]:
+        """What has to be said."""
+        return [name for name, default in self.accepts.items() if default is inspect.Parameter.empty]
 
-_DATABASE: Final = "PostgreSQL"
+
+_DATABASE: Final = "database"
 _REDIS: Final = "Redis"
 QUERIES: Final[Mapping[str, Query]] = {
     query.name: query
     for query in (
         Query(events.significant, events.SIGNIFICANT, _DATABASE),
+        Query(events.significant_summary, events.SUMMARY, _DATABASE),
+        Query(events.largest, events.LARGEST, _DATABASE),
         Query(cascading.cascades, cascading.CASCADES, _DATABASE),
         Query(cascading.cascade_venues, cascading.VENUES, _DATABASE),
         Query(volumes.hourly, volumes.HOURLY, _DATABASE),
+        Query(volumes.daily, volumes.DAILY, _DATABASE),
+        Query(volumes.minutes, volumes.MINUTES, _DATABASE),
+        Query(volumes.symbols, volumes.SYMBOLS, _DATABASE),
+        Query(levels.price_levels_history, levels.HISTORY, _DATABASE),
         Query(comparing.comparison, comparing.COMPARISON, _DATABASE),
+        Query(comparing.comparison_totals, comparing.TOTALS, _DATABASE),
         Query(seen.coverage, seen.COVERAGE, _DATABASE),
         Query(seen.gaps, seen.GAPS, _DATABASE),
+        Query(made.days, made.DAYS, _DATABASE),
         Query(now.price_levels, now.PRICE_LEVELS, _REDIS),
         Query(now.active_cascades, now.ACTIVE_CASCADES, _REDIS),
         Query(now.last_hour, now.LAST_HOUR, _REDIS),

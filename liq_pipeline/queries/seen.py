@@ -56,12 +56,18 @@ ORDER BY started_at DESC, exchange, reason LIMIT %(limit)s"""
 
 
 def coverage(store: Store, span: Span, *, exchange: str | None = None) -> pl.DataFrame:
-    """How much of each feed was seen on each UTC day that the span touches, by day and feed."""
+    """How much was seen of each feed and day.
+
+    Of the UTC days that the span touches.
+    """
     values = {"first": span.first_day, "last": span.last_day, "exchange": exchange}
     return frame(COVERAGE, store.rows(_COVERAGE, values))
 
 
 def gaps(store: Store, span: Span, *, exchange: str | None = None, limit: int | None = 1000) -> pl.DataFrame:
-    """Times of the span in which a feed was not seen, or throttled, and why; newest first."""
+    """When a feed was not seen, and why.
+
+    Gaps that touch the span, newest first; throttled ones are no gaps in what was seen.
+    """
     values = {"start": span.start, "end": span.end, "exchange": exchange, "limit": limit}
     return frame(GAPS, store.rows(_GAPS, values))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
 import redis
@@ -23,6 +23,7 @@ from liq_pipeline.warehouse.connection import connect as connect_to_database
 _SESSION: Final = "SET default_transaction_read_only = on; SET jit = off"
 _UNKNOWN: Final = (errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedFunction)
 Row = tuple[Any, ...]
+T = TypeVar("T")
 
 
 class Store:
@@ -36,9 +37,13 @@ class Store:
 
     def rows(self, statement: LiteralString, values: Mapping[str, object] | None = None) -> list[Row]:
         """What the database answers. A database without our tables has no rows; one with older ones is an error."""
+        return self.ask(lambda connection: connection.execute(statement, values).fetchall(), [])
+
+    def ask(self, question: Callable[[Connection], T], nothing: T) -> T:
+        """The same with a function that asks; ``nothing`` is the answer of a database without our tables."""
         connection = self._connected()
         try:
-            return connection.execute(statement, values).fetchall()
+            return question(connection)
         except psycopg.OperationalError:
             stack, self._stack, self._connection = self._stack, ExitStack(), None
             with stack:
@@ -51,7 +56,7 @@ class Store:
         except _UNKNOWN as error:
             # A failed snapshot answers nothing more.
             if not connection.info.transaction_status and not self.has_schema():
-                return []
+                return nothing
             raise SchemaError(
                 f"{error.diag.message_primary}: the schema is older than this program, bring it up to date with "
                 "`liq migrate`"

@@ -20,6 +20,7 @@ _DELETE_DAY: Final = "DELETE FROM {} WHERE {} >= %(day)s AND {} < %(day)s + inte
 _DELETE_BEFORE: Final = "DELETE FROM {} WHERE {} < %s"
 _ALWAYS: Final = (
     ("frames_rejected", "received_at"),
+    ("liquidation_totals", "hour"),
     ("feed_gaps", "started_at"),
     ("feed_coverage", "day"),
     ("live_cascades", "cascade_start"),

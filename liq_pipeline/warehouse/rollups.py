@@ -26,6 +26,10 @@ TABLES: Final = {
     "liquidation_exchange_comparison": "period",
 }
 """The rollups, and the time column of each."""
+TOTALS: Final = "liquidation_totals"
+_SUMMED: Final = "liquidations_hourly"
+"""Its hours without symbols are TOTALS: the same step writes both."""
+_TIMES: Final = {**TABLES, TOTALS: "hour"}
 
 _VERSIONS: Final = """
 SELECT coalesce((SELECT materialization FROM day_state WHERE day = %(day)s), 0),
@@ -82,6 +86,8 @@ def materialize(database_url: str, table: str, day: date, settings: Settings, *,
         if force or made != summed:
             make = _refresh if _is_aggregate(connection, table) else _replace
             rows = make(connection, table, window)
+            if table == _SUMMED:
+                _replace(connection, TOTALS, window)
             # A refresh has committed by now: a crash in between repeats it.
             connection.execute(_STORE, (table, day, made))
     return RollupReport(table, day, made, rows is not None, rows, round(time.monotonic() - started, 3))
@@ -94,7 +100,7 @@ def _is_aggregate(connection: Connection, table: str) -> bool:
 
 def _replace(connection: Connection, table: str, window: dict[str, datetime]) -> int:
     delete = sql.SQL("DELETE FROM {table} WHERE {time} >= %(start)s AND {time} < %(end)s").format(
-        table=sql.Identifier(table), time=sql.Identifier(TABLES[table])
+        table=sql.Identifier(table), time=sql.Identifier(_TIMES[table])
     )
     with connection.transaction():
         connection.execute(delete, window)

@@ -1,0 +1,40 @@
+"""At which prices positions were liquidated."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from liq_pipeline.queries.columns import EXCHANGE, SIDE, SYMBOL, count, frame, number, texts, usd
+from liq_pipeline.queries.span import Span
+from liq_pipeline.queries.store import Store
+
+HISTORY: Final = (
+    SYMBOL,
+    number("price_level", "USD per coin", "Lower bound of the level."),
+    SIDE,
+    count("event_count", "Liquidations."),
+    usd("total_value_usd", "All of them together."),
+    number("total_quantity", "coins", "All of them together."),
+    texts("exchanges_involved", f"{EXCHANGE.meaning} Sorted."),
+)
+_HISTORY: Final = """
+SELECT symbol, price_level::float8, side, sum(liquidation_count)::bigint, sum(total_value_usd),
+       sum(total_quantity)::float8, array_agg(DISTINCT exchange ORDER BY exchange)
+FROM liquidation_price_levels
+WHERE hour >= %(start)s AND hour < %(end)s AND symbol = %(symbol)s
+    AND (%(exchange)s::text IS NULL OR exchange = %(exchange)s)
+GROUP BY symbol, liquidation_price_levels.price_level, side
+ORDER BY 4 DESC, 5 DESC, 2, 3 LIMIT %(limit)s"""
+
+
+def price_levels_history(
+    store: Store, span: Span, *, symbol: str, exchange: str | None = None, limit: int | None = 1000
+) -> pl.DataFrame:
+    """Price levels of a symbol in the span.
+
+    Of the hours that begin in it, most events first.
+    """
+    values = {"start": span.start, "end": span.end, "symbol": symbol, "exchange": exchange, "limit": limit}
+    return frame(HISTORY, store.rows(_HISTORY, values))
