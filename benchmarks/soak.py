@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -45,6 +46,8 @@ _UP: Final = (sys.executable, "-P", "-c", "from liq_pipeline.cli import main; ma
 
 def main() -> None:
     options = _options()
+    # A shell's background job ignores Ctrl-C, and is ended by this; the demo has to end with it.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     if options.again:
         samples = read(options.again)
     else:
@@ -74,7 +77,10 @@ def _demo(folder: Path, shift: int) -> Iterator[int]:
         folder.chmod(0o711)
     port = process.free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LIQ_", "DAGSTER_"))}
-    environment = {**kept, "LIQ_HOME": str(folder), "LIQ_SHIFT_SECONDS": str(shift)}
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    temporary.chmod(0o1777)
+    environment = {**kept, "LIQ_HOME": str(folder), "LIQ_SHIFT_SECONDS": str(shift), "TMPDIR": str(temporary)}
     up = subprocess.Popen([*_UP, "--port", str(port)], env=environment)
     try:
         process.until(lambda: up.poll() is not None or _answers(port), _START_SECONDS)

@@ -89,6 +89,7 @@ class Watched:
             **self._warehouse(),
             **self._dagster(),
             "disk MB": _size(self.home.path) / MIB,
+            "temporary files": sum(1 for _ in (self.home.path.parent / "tmp").rglob("*")),
         }
 
     def _processes(self, now: float) -> Sample:

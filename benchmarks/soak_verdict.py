@@ -33,6 +33,7 @@ _ALLOWED: Final[Mapping[str, float]] = {
     "verdicts stored": 250,
     "ticks stored": 100,
     "Dagster MB": 4.0,
+    "temporary files": 20,
 }
 """What has to be flat, and how much in its own unit it may grow however small it is."""
 _GROWING: Final[Mapping[str, str]] = {
@@ -46,7 +47,7 @@ _PANELS: Final = (
     ("memory of what runs all the time, MB", ("liq up MB", "code server MB", "daemon MB", "webserver MB", "redis MB")),
     ("memory of PostgreSQL and of runs, MB", ("postgres MB", "runs MB")),
     ("processes and connections", ("processes", "TCP connections", "PostgreSQL connections", "Redis clients")),
-    ("open files", ("files",)),
+    ("open files, and files in TMPDIR", ("files", "temporary files")),
     ("Dagster's storage: rows", ("events stored", "verdicts stored", "ticks stored")),
     ("Dagster's storage, MB", ("Dagster MB",)),
     ("streams: entries, and those not committed", ("stream entries", "backlog")),

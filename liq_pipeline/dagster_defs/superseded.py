@@ -34,12 +34,12 @@ def shown_runs(instance: dg.DagsterInstance) -> set[str]:
     """Runs with the newest event of its kind of an asset and day, the newest verdict of a check and day, or the newest
     run of their job."""
     with _events(instance).index_connection() as connection:
-        events = sa.select(_EVENTS.run_id).where(_EVENTS.id.in_(_newest_events()))
-        checks = sa.select(_CHECKS.run_id).where(_CHECKS.id.in_(_newest_verdicts(_CHECKS.id)))
+        events = sa.select(_EVENTS.run_id).where(_among(_EVENTS.id, _newest_events()))
+        checks = sa.select(_CHECKS.run_id).where(_among(_CHECKS.id, _newest_verdicts(_CHECKS.id)))
         found = {row[0] for query in (events, checks) for row in connection.execute(query)}
     with _runs(instance).connect() as connection:
-        newest = sa.select(sa.func.max(RunsTable.c.id)).group_by(RunsTable.c.pipeline_name)
-        of_jobs = sa.select(RunsTable.c.run_id).where(RunsTable.c.id.in_(newest))
+        newest = sa.select(sa.func.max(RunsTable.c.id).label("id")).group_by(RunsTable.c.pipeline_name)
+        of_jobs = sa.select(RunsTable.c.run_id).where(_among(RunsTable.c.id, newest))
         found |= {row[0] for row in connection.execute(of_jobs)}
     return found - {RUNLESS_RUN_ID}
 
@@ -60,13 +60,13 @@ def delete_runless(instance: dg.DagsterInstance, before: datetime) -> int:
     events = sa.and_(
         _EVENTS.run_id == RUNLESS_RUN_ID,
         _EVENTS.timestamp < old,
-        _EVENTS.id.not_in(_newest_events()),
-        _EVENTS.id.not_in(_newest_verdicts(_CHECKS.evaluation_event_storage_id)),
+        ~_among(_EVENTS.id, _newest_events()),
+        ~_among(_EVENTS.id, _newest_verdicts(_CHECKS.evaluation_event_storage_id)),
     )
     checks = sa.and_(
         _CHECKS.run_id == RUNLESS_RUN_ID,
         _CHECKS.evaluation_event_timestamp < old,
-        _CHECKS.id.not_in(_newest_verdicts(_CHECKS.id)),
+        ~_among(_CHECKS.id, _newest_verdicts(_CHECKS.id)),
     )
     tags = AssetEventTagsTable.c.event_id.in_(sa.select(_EVENTS.id).where(events))
     with _events(instance).index_transaction() as connection:
@@ -76,15 +76,21 @@ def delete_runless(instance: dg.DagsterInstance, before: datetime) -> int:
     return int(deleted)
 
 
-def _newest_events() -> sa.Select[tuple[int]]:
+def _newest_events() -> sa.Select[Any]:
     """Ids of the newest event of each asset, kind of event, and day."""
-    return sa.select(sa.func.max(_EVENTS.id)).where(_EVENTS.asset_key.is_not(None)).group_by(*_OF_AN_ASSET)
+    return sa.select(sa.func.max(_EVENTS.id).label("id")).where(_EVENTS.asset_key.is_not(None)).group_by(*_OF_AN_ASSET)
 
 
-def _newest_verdicts(column: sa.Column[Any]) -> sa.Select[tuple[Any]]:
-    """A column of the newest row of each check and day, planned or evaluated; without NULL, as NOT IN needs it."""
-    newest = sa.select(sa.func.max(_CHECKS.id)).group_by(*_OF_A_CHECK)
-    return sa.select(column).where(_CHECKS.id.in_(newest), column.is_not(None))
+def _newest_verdicts(column: sa.Column[Any]) -> sa.Select[Any]:
+    """A column of the newest row of each check and day, planned or evaluated."""
+    newest = sa.select(sa.func.max(_CHECKS.id).label("id")).group_by(*_OF_A_CHECK)
+    return sa.select(column.label("id")).where(_among(_CHECKS.id, newest))
+
+
+def _among(column: sa.Column[Any], ids: sa.Select[Any]) -> sa.Exists:
+    # Not ``column IN ids``: of NOT IN over more ids than fit its memory PostgreSQL makes a loop over all pairs.
+    found = ids.subquery()
+    return sa.exists().where(found.c.id == column)
 
 
 def _events(instance: dg.DagsterInstance) -> SqlEventLogStorage:
