@@ -17,6 +17,7 @@ from liq_pipeline.archive.survey import survey
 from liq_pipeline.cli import status_alerts
 from liq_pipeline.cli.dagster_home import has_storage
 from liq_pipeline.cli.dagster_instance import dagster_instance
+from liq_pipeline.collector.health import state_of
 from liq_pipeline.embedded.servers import Servers
 from liq_pipeline.errors import LiqError
 from liq_pipeline.live.standing import Standing, standing
@@ -29,6 +30,8 @@ from liq_pipeline.warehouse.landing_zone import StreamState, hash_text, stream_s
 
 _HOUR_MS: Final = 3_600_000
 _ARRIVING_MS: Final = 60_000
+_NEVER: Final = "never collected"
+_BEGINNING: Final = ("starting", "connecting")
 _LATE: Final = timedelta(minutes=15)
 """Three refreshes of today missed."""
 
@@ -118,7 +121,7 @@ def _coverage(item: reads.FeedCoverage) -> dict[str, Any]:
     seconds = ("longest_gap_seconds", "healed_seconds", "throttled_seconds")
     return {
         **asdict(item),
-        "coverage": f"{100 * item.coverage:.2f} %" if item.collected else "never collected",
+        "coverage": f"{100 * item.coverage:.2f} %" if item.collected else _NEVER,
         **{name: float(getattr(item, name)) for name in seconds},
     }
 
@@ -144,9 +147,13 @@ def _redis(status: Status, settings: Settings, servers: Servers) -> None:
         for feed in settings.exchanges:
             row = _feed(client, feed, now)
             status.feeds.append(row)
+            for seen in status.coverage:
+                if seen["feed"] == feed and row["collected"] and seen["coverage"] == _NEVER:
+                    # The day was summed before, as it is every few minutes.
+                    seen["coverage"] = "not summed yet"
             if not row["collected"]:
                 status.problems.append(f"nobody collects {feed}: start `liq up`, or `liq collect --exchanges {feed}`")
-            elif row["state"] != "live" and (row["state"] != "connecting" or row["error"]):
+            elif row["state"] != "live" and (row["state"] not in _BEGINNING or row["error"]):
                 status.problems.append(f"feed {feed} is {row['state']}: {row['error'] or 'no reason recorded'}")
         states = stream_states(client)
         if (waiting := uncommitted_events(states)) > settings.backlog_entries:
@@ -190,14 +197,15 @@ def _live_view(status: Status, view: Standing, states: Sequence[StreamState], no
 
 def _feed(client: redis.Redis, feed: str, now: int) -> dict[str, Any]:
     health = hash_text(client, streams.feed_key(feed))
+    collected = bool(client.exists(streams.lease_key(feed)))
 
     def ago(name: str) -> float | None:
         return round((now - int(health[name])) / 1000, 1) if health.get(name) else None
 
     return {
         "feed": feed,
-        "collected": bool(client.exists(streams.lease_key(feed))),
-        "state": health.get("state") or "never collected",
+        "collected": collected,
+        "state": state_of(health, collected),
         "last_frame_seconds_ago": ago("last_frame_at"),
         "last_event_seconds_ago": ago("last_event_at"),
         "covered_percent": round(100 * _covered(client, feed, now), 1),

@@ -32,6 +32,11 @@ from liq_pipeline import streams
 _MINUTE_MS: Final = 60_000
 
 
+def state_of(fields: Mapping[str, str], held: bool) -> str:
+    """The state in a feed's hash; ``held``: some collector has its lease, which it takes before it says any."""
+    return fields.get("state") or ("starting" if held else "never collected")
+
+
 class LastMinute:
     """How much a growing count grew within the last minute, by the samples taken of it."""
 

@@ -9,6 +9,7 @@ import dagster as dg
 import redis
 
 from liq_pipeline import streams
+from liq_pipeline.collector.health import state_of
 from liq_pipeline.dagster_defs.assets.sources import LANDING_ZONE, LIVE_VIEW, exchange_key
 from liq_pipeline.errors import ServerError
 from liq_pipeline.live.health import LIVE_KEY
@@ -61,7 +62,7 @@ def look(redis_url: str, configured: Sequence[str], now_ms: int) -> dict[dg.Asse
 def feed_health(fields: Mapping[str, str], leased: bool, now_ms: int) -> Health:
     """A feed by the fields of its hash (collector/health.py) and whether a collector holds its lease."""
     recent = _recent(fields, now_ms)
-    state = _state(fields, "never collected", recent or leased)
+    state = _state(fields, state_of({}, leased), recent or leased)
     metadata: dict[str, Any] = {"collected": leased}
     metadata |= {name: dg.MetadataValue.timestamp(int(fields[name]) / 1000) for name in _TIMES if fields.get(name)}
     metadata |= {name: int(fields[name]) for name in _COUNTS if fields.get(name)}

@@ -87,7 +87,7 @@ class Session:
         self._shown = False
         self._round = Round()
         health_at = slice_at = 0.0
-        is_all = False
+        is_all = is_said = False
         wrong: list[bytes] = []
         await self._meet(connection)
         while True:
@@ -116,7 +116,12 @@ class Session:
             items, is_all = self._streams.merge(replies[-1])
             self._take(items, is_all, sent_at)
             if now >= health_at:
-                await self._set_clock(connection, self.report().command(self.now()))
+                (new,) = await self._set_clock(connection, self.report().command(self.now()))
+                if isinstance(new, int):
+                    if new and is_said:
+                        # What was said a second ago is gone, and with it perhaps all that Redis had.
+                        await self._check_positions(connection)
+                    is_said = True
                 health_at = now + _HEALTH_SECONDS
             if is_all and self._view.time.expired(self.now()):
                 self._begin_anew()
@@ -229,13 +234,15 @@ class Session:
             types = await connection.send([pack(b"TYPE", key) for key in new], _TIMEOUT_SECONDS)
             self._streams.follow(key for key, kind in zip(new, types, strict=True) if kind == b"stream")
 
-    async def _set_clock(self, connection: RedisConnection, *commands: bytes) -> None:
+    async def _set_clock(self, connection: RedisConnection, *commands: bytes) -> list[object]:
+        """Ask for the clock behind ``commands``; the answers to those."""
         *replies, answer = await connection.send([*commands, pack(b"TIME")], _TIMEOUT_SECONDS)
         self._complain(replies)
         if isinstance(answer, hiredis.ReplyError):
             raise RedisAwayError(str(answer))
         if isinstance(answer, list):
             self._clock_ahead = int(answer[0]) * 1000 + int(answer[1]) / 1000 - time.time() * 1000
+        return replies
 
     def _take(self, items: list[Item], is_all: bool, sent_at: int) -> None:
         view = self._view

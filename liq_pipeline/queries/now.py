@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 import polars as pl
 import redis
 
+from liq_pipeline.collector.health import state_of
 from liq_pipeline.exchanges import FEEDS, adapter
 from liq_pipeline.live.cascades import STATUS_PREFIX
 from liq_pipeline.live.standing import standing
@@ -61,7 +62,7 @@ LAST_HOUR: Final = (
 )
 FEED_HEALTH: Final = (
     text("feed", "The exchange, with :inverse for its inverse contracts."),
-    text("state", "live, connecting, silent, backing_off, blocked, crashed, stopped, or never collected."),
+    text("state", "live, connecting, silent, backing_off, blocked, crashed, stopped, starting, or never collected."),
     flag("collected", "A collector holds its lease now."),
     flag("complete", "The venue publishes every liquidation; false: it throttles, volumes are lower bounds."),
     time("connected_since", "Of the connection in charge; null while there is none."),
@@ -218,7 +219,7 @@ def _feed(feed: str, fields: _Hash, held: bool) -> dict[str, Any]:
     counts = ("frames", "events", "rejected", "reconnects", "buffered")
     return {
         "feed": feed,
-        "state": fields.get("state") or "never collected",
+        "state": state_of(fields, held),
         "collected": held,
         "complete": adapter(feed).complete,
         **{name: _at(int(fields[name])) if fields.get(name) else None for name in times},

@@ -74,9 +74,10 @@ def _hour_ends(moment: Moment) -> str:
 
 
 def _made(tables: Tables) -> str:
+    """When the tables of today were."""
     if tables.materialized_at is None:
-        return "today's tables not made yet"
-    return f"today's tables made {_clock(tables.materialized_at)[:5]}"
+        return "today not made yet"
+    return f"today made {_clock(tables.materialized_at)[:5]}"
 
 
 def _troubles(document: Document) -> Iterator[str]:

@@ -18,6 +18,7 @@ import msgspec
 import redis
 
 from liq_pipeline import streams
+from liq_pipeline.collector.health import state_of
 from liq_pipeline.exchanges import adapter
 from liq_pipeline.live.cascades import STATUS_PREFIX
 from liq_pipeline.live.health import LIVE_KEY
@@ -202,7 +203,7 @@ def _feed(feed: str, fields: _Hash, held: bool) -> Feed:
     last_frame_at, last_event_at = (int(fields.get(name) or 0) or None for name in ("last_frame_at", "last_event_at"))
     return Feed(
         feed=feed,
-        state=(fields.get("state") or "starting") if held else "not collected",
+        state=state_of(fields, held) if held else "not collected",
         complete=adapter(feed).complete,
         last_frame_at=last_frame_at,
         last_event_at=last_event_at,

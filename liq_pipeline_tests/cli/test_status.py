@@ -19,7 +19,7 @@ from liq_pipeline.cli.status_report import gather
 from liq_pipeline.definitions import defs
 from liq_pipeline.embedded.servers import Servers
 from liq_pipeline.settings import Settings
-from liq_pipeline.warehouse import outbox, storage
+from liq_pipeline.warehouse import coverage, outbox, storage
 from liq_pipeline.warehouse.alerting import Incident, open_incident
 from liq_pipeline.warehouse.connection import connect
 from liq_pipeline.warehouse.migrate import migrate
@@ -78,6 +78,21 @@ def test_a_backlog_is_shown_and_a_long_one_is_a_problem(database_url: str, redis
         assert [(row["stream"], row["uncommitted"]) for row in status.streams] == [("liq:events:binance", 3)]
         assert any("3 entries wait in Redis" in problem and "LIQ_BACKLOG_ENTRIES=2" in problem
                    for problem in status.problems) is wrong  # fmt: skip
+
+
+def test_a_feed_whose_collector_has_just_begun_is_not_called_never_collected(
+    database_url: str, redis_url: str, dagster_home: str
+) -> None:
+    migrate(database_url, plain=True)
+    settings, servers = _settings(dagster_home), Servers(database_url, redis_url)
+    now = datetime.now(UTC)
+    coverage.materialize(database_url, redis_url, now.date(), settings, int(now.timestamp() * 1000))
+    assert gather(settings, servers).coverage[0]["coverage"] == "never collected"
+    with redis.Redis.from_url(redis_url) as client:
+        client.set(streams.lease_key("binance"), "somebody")
+    status = gather(settings, servers)
+    assert (status.feeds[0]["state"], status.coverage[0]["coverage"]) == ("starting", "not summed yet")
+    assert not [problem for problem in status.problems if "binance" in problem]
 
 
 @pytest.mark.parametrize(("error", "wrong"), [("", False), ("instruments: Name or service not known", True)])

@@ -322,16 +322,21 @@ def test_what_redis_lost_with_all_it_had_is_a_blind_span(client: redis.Redis, re
             lost.append(now())
             await until(blind, "the loss is recorded")
             await until(lambda: view.has(len(naive.unique(entries[:35]))), "what came next is counted")
+            await until(lambda: client.exists("liq:live"), "it says how it is")
+            client.flushdb()
+            await until(lambda: len(blind()) == 2, "a loss under a connection that stands is recorded, too")
+            land(client, entries[35:])
+            await until(lambda: view.has(len(naive.unique(entries))), "and what comes then is counted")
 
     async def before_it_starts() -> None:
         client.flushdb()
         async with running(redis_url, memory):
-            await until(lambda: len(blind()) == 2, "the loss is recorded")
+            await until(lambda: len(blind()) == 3, "the loss is recorded")
 
     asyncio.run(while_it_runs())
     asyncio.run(before_it_starts())
-    first, second = blind()
-    assert first.start <= lost[0] <= first.end <= second.end <= now()
+    first, second, third = blind()
+    assert first.start <= lost[0] <= first.end <= second.end <= third.end <= now()
 
 
 def test_what_is_no_event_is_counted_and_stops_nothing(client: redis.Redis, redis_url: str) -> None:
