@@ -10,7 +10,7 @@ import redis
 
 from liq_pipeline import streams
 from liq_pipeline.dagster_defs.checks import freshness
-from liq_pipeline.dagster_defs.checks.backlog import judge_backlog
+from liq_pipeline.dagster_defs.checks.backlog import Memory, judge_backlog
 from liq_pipeline.dagster_defs.checks.freshness import Behind, evaluate, judge_collected, judge_feed, judge_table
 from liq_pipeline.dagster_defs.checks.rules import Verdict
 from liq_pipeline.dagster_defs.resources import Line
@@ -91,6 +91,10 @@ def test_a_backlog_warns_when_it_is_long_and_fails_where_a_collector_has_stopped
     blocked = judge_backlog([], {"binance": {"state": "blocked", "buffered": "9"}, "okx": {"state": "live"}}, 100)
     assert (blocked.passed, blocked.severe) == (False, True)
     assert "the collector of binance reads nothing" in blocked.description
+    full = judge_backlog([_waiting(5)], {}, 100, Memory(990, 1000))
+    assert (full.passed, full.severe) == (False, True)
+    assert "it uses 990 of 1,000 bytes, and 5 entries wait in it" in full.description
+    assert judge_backlog([_waiting(5)], {}, 100, Memory(970, 1000)).passed
     assert blocked.seen == {"uncommitted": 0, "buffered": 9, "blocked": 1, "limit": 100}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import dagster as dg
 
@@ -19,7 +19,7 @@ from liq_pipeline.dagster_defs.assets.detection import TABLES as DETECTION
 from liq_pipeline.dagster_defs.assets.rollups import TABLES as ROLLUPS
 from liq_pipeline.dagster_defs.assets.sources import LANDING_ZONE, exchange_key
 from liq_pipeline.dagster_defs.checks import backlog
-from liq_pipeline.dagster_defs.checks.backlog import BACKLOG, judge_backlog
+from liq_pipeline.dagster_defs.checks.backlog import BACKLOG, Memory, judge_backlog
 from liq_pipeline.dagster_defs.checks.rules import Verdict
 from liq_pipeline.errors import ServerError
 from liq_pipeline.settings import FEEDS, Settings
@@ -131,10 +131,12 @@ def _from_redis(settings: Settings, redis_url: str, now: datetime) -> list[Findi
             health = {feed: hash_text(client, streams.feed_key(feed)) for feed in FEEDS}
             leased = {feed for feed in settings.exchanges if client.exists(streams.lease_key(feed))}
             waiting = [state for state in stream_states(client) if state.uncommitted]
+            memory = cast("Any", client).info("memory")
     except ServerError as error:
         return [Finding(LANDING_ZONE, COLLECTED, Verdict(False, f"Redis cannot be asked: {error}"))]
     oldest = min((state.waiting_ms for state in waiting if state.waiting_ms is not None), default=None)
     landing = judge_landing(oldest, uncommitted_events(waiting), now_ms, settings.fresh_seconds)
+    room = Memory(int(memory["used_memory"]), int(memory["maxmemory"]))
     there = {
         feed: fields
         for feed, fields in health.items()
@@ -156,7 +158,7 @@ def _from_redis(settings: Settings, redis_url: str, now: datetime) -> list[Findi
         Finding(dg.AssetKey(_RAW), FRESH, landing),
         *(Finding(exchange_key(feed), ALIVE, verdict) for feed, verdict in alive.items()),
         Finding(LANDING_ZONE, COLLECTED, judge_collected(missing, len(settings.exchanges))),
-        Finding(LANDING_ZONE, BACKLOG, judge_backlog(waiting, there, settings.backlog_entries)),
+        Finding(LANDING_ZONE, BACKLOG, judge_backlog(waiting, there, settings.backlog_entries, room)),
     ]
 
 
