@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -28,6 +29,8 @@ def main() -> None:
     parser.add_argument("--dagster", action=argparse.BooleanOptionalAction, help="under `liq up`, or not; by the seed")
     parser.add_argument("--template", type=Path, help="the folder of a template, made there if there is none")
     options = parser.parse_args()
+    # So that folders and processes go with us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     kinds = options.kinds.split(",") if options.kinds else None
     schedule = scheduled(options.seed, kinds, options.steps, dagster=options.dagster)
     click.echo(f"{schedule}", err=True)

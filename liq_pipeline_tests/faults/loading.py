@@ -6,7 +6,7 @@ What the daily job does over and over while `liq up` runs, without a process a t
 from __future__ import annotations
 
 import signal
-import sys
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Final
@@ -16,18 +16,19 @@ from liq_pipeline.settings import Settings, load_settings
 from liq_pipeline.warehouse import coverage, loader, rollups
 from liq_pipeline.warehouse.days import materialize_events
 
-_PAUSE_SECONDS: Final = 0.1
+_PAUSE_SECONDS: Final = 0.3
 _DAY_EVERY: Final = 5
 """Drains between two materializations of today."""
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    asked = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: asked.set())
     settings = load_settings()
     assert settings.database_url and settings.redis_url
     urls = settings.database_url.get_secret_value(), settings.redis_url.get_secret_value()
     turn = 0
-    while True:
+    while not asked.is_set():
         try:
             loader.drain(*urls, settings)
             if turn % _DAY_EVERY == 0:
@@ -35,7 +36,7 @@ def main() -> None:
         except LiqError as error:
             print(f"{datetime.now(UTC):%T} {type(error).__name__}: {error}", flush=True)  # noqa: T201 - it is the log
         turn += 1
-        time.sleep(_PAUSE_SECONDS)
+        asked.wait(_PAUSE_SECONDS)
 
 
 def _make_today(database_url: str, redis_url: str, settings: Settings) -> None:
