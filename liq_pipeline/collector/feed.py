@@ -242,8 +242,13 @@ class Feed:
 
     async def _keep_list_fresh(self) -> None:
         fresh = self.instruments.source == "venue"
+        task = asyncio.current_task()
+        assert task is not None
         while True:
             fresh = fresh or await self._refresh()
+            # redis-py swallows a cancellation that meets it while it connects, and a task group asks only once.
+            if task.cancelling():
+                raise asyncio.CancelledError
             if fresh and self._adapter.needs_symbols:
                 for line, group in zip(self._lines, self._divide(self._symbols(), len(self._lines)), strict=True):
                     line.collect(group)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 
 import pytest
@@ -87,6 +88,31 @@ def test_a_crash_inside_one_of_a_feeds_tasks_is_named_by_its_cause(
                     lambda: collector.health("okx")["error"] == "ZeroDivisionError: a defect", "the cause shows"
                 )
             await until(lambda: collector.state("okx") == "live", "started again")
+
+    run(scenario())
+
+
+def test_a_client_that_swallows_a_cancellation_does_not_keep_the_collector_from_ending(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saving = asyncio.Event()
+
+    async def swallows(*_: object) -> None:
+        if saving.is_set():
+            return
+        saving.set()
+        # As redis-py does while it connects.
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+
+    async def scenario() -> None:
+        async with venue_of("bybit") as venue, collecting(redis_url, venue) as collector:
+            assert collector.task is not None
+            monkeypatch.setattr("liq_pipeline.collector.feed.save_cache", swallows)
+            await asyncio.wait_for(saving.wait(), 30)
+            collector.stop.set()
+            ended, _ = await asyncio.wait({collector.task}, timeout=30)
+            assert ended, "the collector did not end"
 
     run(scenario())
 
