@@ -14,7 +14,7 @@ from liq_pipeline.plots.palette import OF_SIDE
 
 LEFT: Final = "<"
 RIGHT: Final = ">"
-_SIDES: Final = {"LONG": ("█", "#"), "SHORT": ("░", "=")}
+_SIDES: Final = {"LONG": ("█", "#"), "SHORT": ("▒", "=")}
 
 
 @dataclass(frozen=True)

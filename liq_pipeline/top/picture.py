@@ -15,7 +15,6 @@ from typing import Final
 from rich.text import Text
 
 from liq_pipeline import saying
-from liq_pipeline.plots.palette import OF_SIDE, ORANGE
 from liq_pipeline.top.ink import Ink
 from liq_pipeline.top.moment import Document, Feed, Large, LiveView, Moment, Tables
 
@@ -24,7 +23,7 @@ HEIGHT: Final = 24
 _WIDE: Final = 100
 _SIDES: Final = ("LONG", "SHORT")
 _NOTHING: Final = Decimal(0)
-_BAD: Final = f"bold {ORANGE}"
+_BAD: Final = "bold red"
 _TITLE: Final = "bold"
 _FOOT: Final = "q quit  s next symbol  LONG, SHORT: side of the closed position. Times in UTC"
 _UNITS: Final = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
@@ -160,7 +159,7 @@ def _largest(moment: Moment, ink: Ink, is_wide: bool, rows: int) -> list[Text]:
             ink.text(at if is_wide else at[:5]),
             ink.text(large.exchange),
             ink.text(large.symbol, most=16 if is_wide else 12),
-            ink.text(large.side, OF_SIDE.get(large.side, "")),
+            ink.text(large.side),
             *([ink.text(saying.price(large.price), most=14)] if is_wide else []),
             ink.text(saying.usd(large.value_usd)),
         ]

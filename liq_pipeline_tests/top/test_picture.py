@@ -121,7 +121,7 @@ def test_at_80_columns_everything_that_was_asked_for_is_there() -> None:
         assert title in text
     # Sides are words where there is one of them, and glyphs that the legend explains where both are in one bar.
     (legend,) = (line for line in lines if "Levels" in line)
-    assert "█ LONG" in legend and "░ SHORT" in legend
+    assert "█ LONG" in legend and "▒ SHORT" in legend
     assert any(" LONG " in line for line in lines if line.startswith("07:50"))
     rows = [line.split() for line in lines]
     assert ["bybit", "live", "all", "0", "s", "0", "s", "12,345", "1,000,000", "100,000"] in rows
