@@ -31,7 +31,7 @@ Examples:
   liq top --json | jq '.moment.cascades[].symbol'
 
 \b
-Fields of --json, in alphabetical order everywhere; times are UTC ms, amounts exact USD:
+Fields of --json, named as in the tables, alphabetical; times are UTC ms, amounts exact USD:
   demo, home   where it looks
   moment       time; live: state, watermark, updated_at, lag_ms, events_per_second, events_in_memory, error;
                feeds, venues (the last hour by exchange and side), largest, symbols (by USD), symbol, levels (its),

@@ -15,7 +15,16 @@ from liq_pipeline.queries.comparing import comparison, comparison_totals
 from liq_pipeline.queries.events import largest, significant, significant_summary
 from liq_pipeline.queries.levels import price_levels_history
 from liq_pipeline.queries.made import days, newest_day, why_empty
-from liq_pipeline.queries.now import active_cascades, feeds, last_hour, live_view, price_levels, why_quiet
+from liq_pipeline.queries.now import (
+    active_cascades,
+    feeds,
+    last_hour,
+    last_hour_largest,
+    last_hour_venues,
+    live_view,
+    price_levels,
+    why_quiet,
+)
 from liq_pipeline.queries.registry import COLUMNS, QUERIES, Query
 from liq_pipeline.queries.seen import coverage, gaps
 from liq_pipeline.queries.span import Span
@@ -44,6 +53,8 @@ __all__ = [
     "hourly",
     "largest",
     "last_hour",
+    "last_hour_largest",
+    "last_hour_venues",
     "live_view",
     "minutes",
     "newest_day",

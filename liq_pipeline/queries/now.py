@@ -6,6 +6,7 @@ among them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,10 +17,11 @@ import redis
 
 from liq_pipeline.collector.health import state_of
 from liq_pipeline.exchanges import FEEDS, adapter
+from liq_pipeline.liquidation import Side
 from liq_pipeline.live.cascades import STATUS_PREFIX
 from liq_pipeline.live.standing import standing
-from liq_pipeline.live.view import LEVELS_PREFIX, MINUTES_PREFIX
-from liq_pipeline.queries.columns import SIDE, SYMBOL, count, flag, frame_of, number, text, texts, time, usd
+from liq_pipeline.live.view import LARGEST_KEY, LEVELS_PREFIX, MINUTES_PREFIX, TOTALS_PREFIX
+from liq_pipeline.queries.columns import EXCHANGE, SIDE, SYMBOL, count, flag, frame_of, number, text, texts, time, usd
 from liq_pipeline.queries.store import Store
 from liq_pipeline.settings import EXCHANGES
 from liq_pipeline.streams import feed_key, lease_key
@@ -59,6 +61,24 @@ LAST_HOUR: Final = (
     count("short_count", "Those that were short positions."),
     count("institutional_count", "Those of at least LIQ_SIGNIFICANT_USD."),
     *(count(f"{exchange}_count", f"Those of {exchange}.") for exchange in EXCHANGES),
+)
+LAST_HOUR_VENUES: Final = (
+    EXCHANGE,
+    SIDE,
+    count("event_count", "Liquidations of the rolling hour."),
+    usd("total_value_usd", "All of them together."),
+    time("first_seen", "The oldest."),
+    time("last_seen", "The newest."),
+)
+LAST_HOUR_LARGEST: Final = (
+    time("time", "Event time at the venue."),
+    EXCHANGE,
+    SYMBOL,
+    SIDE,
+    number("price", "USD per coin", "What it was closed at, as the venue means it."),
+    number("quantity", "coins", "How much of the base coin."),
+    usd("value_usd", "Price times quantity."),
+    text("event_id", "The same however and how often it arrived."),
 )
 FEED_HEALTH: Final = (
     text("feed", "The exchange, with :inverse for its inverse contracts."),
@@ -123,6 +143,32 @@ def last_hour(store: Store, *, symbol: str | None = None) -> pl.DataFrame:
         found = [(*_split(key, MINUTES_PREFIX), fields) for key, fields in _hashes(client, pattern)]
     rows = [_minute(name, minute, fields) for name, _, minute, fields in found if symbol in (None, name)]
     return frame_of(LAST_HOUR, rows).sort("minute", "symbol")
+
+
+def last_hour_venues(store: Store) -> pl.DataFrame:
+    """The rolling hour by exchange and side."""
+    pairs = [(exchange, side.value) for exchange in EXCHANGES for side in Side]
+    with store.redis() as client:
+        found = _read(client, [f"{TOTALS_PREFIX}{exchange}:{side}" for exchange, side in pairs])
+    rows = [_venue(exchange, side, fields) for (exchange, side), fields in zip(pairs, found, strict=True) if fields]
+    return frame_of(LAST_HOUR_VENUES, rows)
+
+
+def last_hour_largest(store: Store, *, limit: int | None = None) -> pl.DataFrame:
+    """The largest liquidations of the rolling hour, 20 at most, the largest first."""
+    with store.redis() as client:
+        (fields,) = _read(client, [LARGEST_KEY])
+    shown: list[dict[str, Any]] = json.loads(fields.get("events", "[]"))
+    rows = [
+        {
+            **one,
+            "time": _at(one["time"]),
+            "value_usd": Decimal(one["value_usd"]),
+            **{name: float(one[name]) for name in ("price", "quantity")},
+        }
+        for one in shown[:limit]
+    ]
+    return frame_of(LAST_HOUR_LARGEST, rows)
 
 
 def feeds(store: Store) -> pl.DataFrame:
@@ -211,6 +257,16 @@ def _minute(symbol: str, minute: str, fields: _Hash) -> dict[str, Any]:
         "event_count": int(fields["count"]),
         "total_value_usd": Decimal(fields["total_value"]),
         **{name: int(fields.get(name, 0)) for name in counts},
+    }
+
+
+def _venue(exchange: str, side: str, fields: _Hash) -> dict[str, Any]:
+    return {
+        "exchange": exchange,
+        "side": side,
+        "event_count": int(fields["count"]),
+        "total_value_usd": Decimal(fields["total_value"]),
+        **{name: _at(int(fields[name])) for name in ("first_seen", "last_seen")},
     }
 
 

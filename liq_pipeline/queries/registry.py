@@ -66,6 +66,8 @@ QUERIES: Final[Mapping[str, Query]] = {
         Query(now.price_levels, now.PRICE_LEVELS, _REDIS),
         Query(now.active_cascades, now.ACTIVE_CASCADES, _REDIS),
         Query(now.last_hour, now.LAST_HOUR, _REDIS),
+        Query(now.last_hour_venues, now.LAST_HOUR_VENUES, _REDIS),
+        Query(now.last_hour_largest, now.LAST_HOUR_LARGEST, _REDIS),
         Query(now.feeds, now.FEED_HEALTH, _REDIS),
         Query(now.live_view, now.LIVE_VIEW, _REDIS),
     )

@@ -1,6 +1,7 @@
 """What happens now, as `liq top` shows it and `liq top --json` prints it.
 
-Times are UTC ms by Redis's clock, amounts exact USD. ``side`` is the side of the position that was liquidated.
+Names are those of the tables. Times are UTC ms by Redis's clock, amounts exact USD. ``side`` is the side of the
+position that was liquidated.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ class Venue:
 
     exchange: str
     side: str
-    count: int
-    total_value: Decimal
+    event_count: int
+    total_value_usd: Decimal
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Symbol:
     """The last hour of one symbol, some seconds old."""
 
     symbol: str
-    total_value: Decimal
+    total_value_usd: Decimal
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ class Level:
 
     price_level: Decimal
     side: str
-    count: int
-    total_value: Decimal
+    event_count: int
+    total_value_usd: Decimal
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,11 @@ class Cascade:
 
     symbol: str
     cascade_id: str
-    start_time: int
+    cascade_start: int
     event_count: int
-    total_value: Decimal
+    total_value_usd: Decimal
     risk_score: Decimal
-    exchanges: Sequence[str]
+    exchanges_involved: Sequence[str]
 
 
 @dataclass(frozen=True)

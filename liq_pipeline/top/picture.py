@@ -116,7 +116,7 @@ def _feeds(moment: Moment, ink: Ink) -> list[Text]:
 def _hour(moment: Moment, ink: Ink, width: int) -> list[Text]:
     """Venues, and the glyphs of the sides, which are those of the levels, too."""
     found = {(venue.exchange, venue.side): venue for venue in moment.venues}
-    most = max((venue.total_value for venue in moment.venues), default=_NOTHING)
+    most = max((venue.total_value_usd for venue in moment.venues), default=_NOTHING)
     room = max((width - 56) // 2, 4)
     exchanges = dict.fromkeys(
         [*(feed.feed.partition(":")[0] for feed in moment.feeds), *(venue.exchange for venue in moment.venues)]
@@ -127,14 +127,14 @@ def _hour(moment: Moment, ink: Ink, width: int) -> list[Text]:
         cells = [ink.text(exchange)]
         for side in _SIDES:
             venue = found.get((exchange, side))
-            count, value = (venue.count, venue.total_value) if venue else (0, _NOTHING)
+            count, value = (venue.event_count, venue.total_value_usd) if venue else (0, _NOTHING)
             cells += [ink.text(f"{count:,}"), ink.text(saying.usd(value)), ink.bar(side, value, most, room)]
         rows.append(cells)
     total = [ink.text("all")]
     for side in _SIDES:
         some = [venue for venue in moment.venues if venue.side == side]
-        value = sum((venue.total_value for venue in some), _NOTHING)
-        total += map(ink.text, (f"{sum(venue.count for venue in some):,}", saying.usd(value), ""))
+        value = sum((venue.total_value_usd for venue in some), _NOTHING)
+        total += map(ink.text, (f"{sum(venue.event_count for venue in some):,}", saying.usd(value), ""))
     rows.append(total)
     return ink.columns(rows, "<>><>><")
 
@@ -178,7 +178,7 @@ def _levels(moment: Moment, ink: Ink, width: int, rows: int) -> list[Text]:
     title.append("  ").append_text(Text("", end="").join(legend))
     values: dict[Decimal, dict[str, Decimal]] = {}
     for level in moment.levels:
-        values.setdefault(level.price_level, dict.fromkeys(_SIDES, _NOTHING))[level.side] += level.total_value
+        values.setdefault(level.price_level, dict.fromkeys(_SIDES, _NOTHING))[level.side] += level.total_value_usd
     sums = {price: sum(sides.values(), _NOTHING) for price, sides in values.items()}
     shown = sorted(sums, key=lambda price: (-sums[price], -price))[: max(rows - 1, 0)]
     if not shown:
@@ -206,9 +206,9 @@ def _cascades(moment: Moment, ink: Ink) -> list[Text]:
                 ink.text(f"{cascade.risk_score:.2f}"),
                 ink.text(("#" if ink.is_ascii else "■") * round(10 * cascade.risk_score)),
                 ink.text(f"{cascade.event_count:,}"),
-                ink.text(saying.usd(cascade.total_value)),
-                ink.text(_ago(cascade.start_time, moment)),
-                ink.text(", ".join(cascade.exchanges)),
+                ink.text(saying.usd(cascade.total_value_usd)),
+                ink.text(_ago(cascade.cascade_start, moment)),
+                ink.text(", ".join(cascade.exchanges_involved)),
             ]
         )
     return ink.columns(rows, "<><>>><")

@@ -92,7 +92,9 @@ class Onlooker:
         largest = next(answers)
         found = [(name, _text(next(answers))) for name in levels.values()]
         active = {key: fields for key in statuses if (fields := _text(next(answers)))}
-        names.take(answers, now, gone=set(statuses) - active.keys(), is_missing_some=said.active > len(active))
+        names.take(
+            answers, now, gone=set(statuses) - active.keys(), is_missing_some=said.runs and said.active > len(active)
+        )
         return Moment(
             time=now,
             live=_live(said),
@@ -158,7 +160,9 @@ class _Names:
             return None
         first = self.ranking[0]
         stays = (
-            each for each in self.ranking if each.symbol == shown and _BEATS * each.total_value > first.total_value
+            each
+            for each in self.ranking
+            if each.symbol == shown and _BEATS * each.total_value_usd > first.total_value_usd
         )
         return next(stays, first).symbol
 
@@ -180,7 +184,7 @@ class _Names:
                     kept.setdefault(name.symbol, {})[key] = name
         self.levels = kept
         sums = [Symbol(symbol, sum((self._met[key] for key in names), Decimal(0))) for symbol, names in kept.items()]
-        self.ranking = sorted(sums, key=lambda each: (-each.total_value, each.symbol))
+        self.ranking = sorted(sums, key=lambda each: (-each.total_value_usd, each.symbol))
 
 
 def _text(fields: Mapping[bytes, bytes]) -> _Hash:
@@ -225,9 +229,9 @@ def _cascade(key: bytes, fields: _Hash) -> Cascade:
     return Cascade(
         symbol=key.decode("utf-8", "replace").removeprefix(STATUS_PREFIX),
         cascade_id=fields["cascade_id"],
-        start_time=int(fields["start_time"]),
+        cascade_start=int(fields["start_time"]),
         event_count=int(fields["event_count"]),
-        total_value=Decimal(fields["total_value"]),
+        total_value_usd=Decimal(fields["total_value"]),
         risk_score=Decimal(fields["risk_score"]),
-        exchanges=[exchange for exchange in fields["exchanges"].split(",") if exchange],
+        exchanges_involved=[exchange for exchange in fields["exchanges"].split(",") if exchange],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -68,6 +69,26 @@ def test_the_minutes_of_the_hour(store: Store, client: redis.Redis) -> None:
     assert found["minute"].to_list() == [utc(NOON - 60_000), utc(NOON)]
     assert found.select("binance_count", "bybit_count", "okx_count").rows() == [(3, 0, 0), (0, 0, 3)]
     assert queries.last_hour(store, symbol=STRANGE)["event_count"].to_list() == [3]
+
+
+def test_the_hour_by_venue_and_side_and_its_largest(store: Store, client: redis.Redis) -> None:
+    assert queries.last_hour_venues(store).is_empty()
+    assert queries.last_hour_largest(store).is_empty()
+    totals = {"count": 3, "total_value": "12.5", "first_seen": NOON, "last_seen": NOON + 5}
+    client.hset("liq:hour:okx:SHORT", mapping=totals)
+    client.hset("liq:hour:bybit:LONG", mapping=totals)
+    large = {"time": NOON, "exchange": "okx", "symbol": STRANGE, "side": "SHORT", "price": "0.5", "quantity": "25"}
+    shown = [{**large, "value_usd": value, "event_id": value} for value in ("12.5", "3")]
+    client.hset("liq:hour:largest", "events", json.dumps(shown))
+    found = queries.last_hour_venues(store)
+    assert found.select("exchange", "side", "event_count", "total_value_usd").rows() == [
+        ("bybit", "LONG", 3, Decimal("12.5")),
+        ("okx", "SHORT", 3, Decimal("12.5")),
+    ]
+    assert queries.last_hour_largest(store, limit=1).rows() == [
+        (utc(NOON), "okx", STRANGE, "SHORT", 0.5, 25.0, Decimal("12.5"), "12.5")
+    ]
+    assert queries.last_hour_largest(store)["event_id"].to_list() == ["12.5", "3"]
 
 
 def test_feeds_say_how_they_are_and_what_their_numbers_mean(store: Store, client: redis.Redis) -> None:

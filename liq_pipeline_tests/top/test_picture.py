@@ -164,7 +164,7 @@ def test_json_has_exact_amounts_and_sorted_fields() -> None:
     assert list(document["moment"]) == sorted(document["moment"])
     assert document["moment"]["largest"][0]["price"] == Decimal("0.00000123")
     assert document["moment"]["cascades"][0]["risk_score"] == Decimal("0.999999")
-    assert document["moment"]["venues"][5]["total_value"] == Decimal(10) ** 14
+    assert document["moment"]["venues"][5]["total_value_usd"] == Decimal(10) ** 14
     assert document["moment"]["symbol"] == SYMBOLS[1]
 
 

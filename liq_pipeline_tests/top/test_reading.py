@@ -79,7 +79,7 @@ def check(onlooker: Onlooker, entries: Sequence[Entry], at: int) -> None:
     moment = onlooker.look()
     assert (moment.live.state, moment.live.watermark) == ("live", at)
     assert [feed.feed for feed in moment.feeds] == ["binance", "okx"]
-    assert {(each.exchange, each.side): (each.count, each.total_value) for each in moment.venues} == {
+    assert {(each.exchange, each.side): (each.event_count, each.total_value_usd) for each in moment.venues} == {
         (exchange, side): (int(fields["count"]), Decimal(fields["total_value"]))
         for key, fields in shown.items()
         if (found := key.removeprefix("liq:hour:").partition(":")) and (exchange := found[0]) and (side := found[2])
@@ -92,19 +92,22 @@ def check(onlooker: Onlooker, entries: Sequence[Entry], at: int) -> None:
     sums: dict[str, Decimal] = defaultdict(Decimal)
     for event in hour:
         sums[event.symbol] += Decimal(event.value_usd)
-    assert {each.symbol: each.total_value for each in moment.symbols} == sums
+    assert {each.symbol: each.total_value_usd for each in moment.symbols} == sums
     assert moment.symbol == moment.symbols[0].symbol == max(sums, key=sums.__getitem__)
     (status,) = naive.statuses(entries, at, *DEFINITION).values()
     (cascade,) = moment.cascades
     assert cascade.symbol == STRANGE
     assert (cascade.cascade_id, cascade.event_count) == (status["cascade_id"], int(status["event_count"]))
-    assert (cascade.risk_score, cascade.total_value) == (Decimal(status["risk_score"]), Decimal(status["total_value"]))
+    assert (cascade.risk_score, cascade.total_value_usd) == (
+        Decimal(status["risk_score"]),
+        Decimal(status["total_value"]),
+    )
     for symbol in sums:
         onlooker.symbol = symbol
         moment = onlooker.look()
         assert moment.symbol == symbol
         levels = {f"liq:levels:{symbol}:{each.price_level:f}:{each.side}": each for each in moment.levels}
-        assert {key: (each.count, each.total_value) for key, each in levels.items()} == {
+        assert {key: (each.event_count, each.total_value_usd) for key, each in levels.items()} == {
             key: (int(fields["count"]), Decimal(fields["total_value"]))
             for key, fields in shown.items()
             if key.startswith(f"liq:levels:{symbol}:") and key.removeprefix(f"liq:levels:{symbol}:").count(":") == 1
@@ -149,7 +152,7 @@ def test_a_cascade_that_the_live_view_counts_and_levels_that_went_are_known_soon
     client.hset("liq:cascade:status:X", mapping={**status, "exchanges": "binance,okx", "supersedes": ""})
     moments = [onlooker.look() for _ in range(4)]
     (cascade,) = moments[-1].cascades
-    assert (cascade.symbol, cascade.exchanges) == ("X", ["binance", "okx"])
+    assert (cascade.symbol, cascade.exchanges_involved) == ("X", ["binance", "okx"])
     assert [each.symbol for each in moments[-1].symbols] == ["C0USDT"]
     assert (moments[-1].symbol, len(moments[-1].levels)) == ("C0USDT", 2)
     client.delete("liq:cascade:status:X")
