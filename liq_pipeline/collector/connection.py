@@ -6,7 +6,9 @@ import asyncio
 import ipaddress
 import secrets
 import time
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -17,7 +19,7 @@ from liq_pipeline.collector.coverage import Coverage
 from liq_pipeline.collector.subscription import Subscription
 from liq_pipeline.collector.timing import Timing
 from liq_pipeline.collector.troubles import OVERLOADED, Troubles
-from liq_pipeline.exchanges.base import Adapter, FrameKind
+from liq_pipeline.exchanges.base import Adapter, FrameKind, Parsed
 from liq_pipeline.streams import Span, Trouble
 
 MAX_FRAME_BYTES: Final = 16 << 20
@@ -41,7 +43,7 @@ class Sink(Protocol):
 
     async def room(self) -> None: ...
 
-    def receive(self, frame: bytes, received_at: int) -> FrameKind: ...
+    def receive(self, frame: bytes, received_at: int) -> Parsed: ...
 
     def too_big(self, received_at: int) -> None: ...
 
@@ -82,6 +84,8 @@ class Connection:
         self.ready = asyncio.Event()
         """Set once subscribed, acknowledged and, where the venue has a control stream, proven by a frame."""
         self.ready_at = 0.0
+        self.began = 0
+        """The same in UTC milliseconds: everything that happens from then on comes."""
         self.heard_at = time.monotonic()
         """When the venue last proved, on the monotonic clock, that it delivers."""
         self._heard = asyncio.Event()
@@ -97,6 +101,10 @@ class Connection:
         self._coverage = Coverage(secrets.token_hex(6), int(adapter.silence_seconds * 1000), part, parts)
         # A venue without a keepalive of its own has no pong that would prove anything: its control stream does.
         self._needs_frames = adapter.keepalive_message is None
+        self._publish_ms = int(adapter.publish_seconds * 1000)
+        self._pings: deque[int] = deque()
+        """When those were sent that are not answered, UTC milliseconds."""
+        self._asked = asyncio.Event()
         self._proven = False
         self._delivers = False
 
@@ -125,16 +133,24 @@ class Connection:
             if error.sent is not None and error.sent.code == _TOO_BIG:
                 self._sink.too_big(now_ms())
             elif error.rcvd is not None and self.ready.is_set() and not self._needs_frames:
-                # The venue said goodbye, so everything before it has come.
-                self._prove(now_ms())
+                # The venue said goodbye, so everything that it had sent has come.
+                now = now_ms()
+                self._prove(now, now - self._publish_ms)
             raise
         finally:
             self._sink.claim(self._coverage.take())
 
-    async def heard(self) -> None:
-        """Return when the venue next proves that it delivers."""
-        self._heard.clear()
-        await self._heard.wait()
+    @property
+    def complete_until(self) -> int:
+        """Everything that happened before has come, UTC milliseconds."""
+        return self._coverage.end
+
+    async def complete(self, until: int) -> None:
+        """Return when everything has come that happened before ``until``, UTC milliseconds."""
+        while self._coverage.end < until:
+            self._asked.set()
+            self._heard.clear()
+            await self._heard.wait()
 
     async def _become_ready(self, socket: ClientConnection) -> None:
         loop = asyncio.get_running_loop()
@@ -146,7 +162,7 @@ class Connection:
                             await socket.send(message)
                     if self._subscription.done and not self._needs_frames:
                         break
-                    kind = await self._take(await socket.recv(decode=False))
+                    kind = (await self._take(await socket.recv(decode=False))).kind
                     if kind in (FrameKind.ACK, FrameKind.REFUSED):
                         deadline.reschedule(loop.time() + self._timing.proof)
         except TimeoutError:
@@ -158,22 +174,36 @@ class Connection:
         if not (self._subscription.accepted or self._delivers):
             raise SubscriptionRefusedError("the venue refused every subscription")
         self.ready_at = time.monotonic()
-        self._prove(now_ms())
+        self.began = now_ms()
+        self._prove(self.began, self.began)
         self.ready.set()
 
-    async def _take(self, frame: bytes) -> FrameKind:
+    async def _take(self, frame: bytes) -> Parsed:
         received_at = now_ms()
-        kind = self._sink.receive(frame, received_at)
+        parsed = self._sink.receive(frame, received_at)
+        kind, until = parsed.kind, self._complete_with(parsed)
         if kind in (FrameKind.ACK, FrameKind.REFUSED):
             self._subscription.replied(refused=kind is FrameKind.REFUSED)
         self._delivers |= kind is FrameKind.LIQUIDATIONS
         if kind in (FrameKind.LIQUIDATIONS, FrameKind.CONTROL) or not self._needs_frames:
             self._proven = True
             if self.ready.is_set():
-                self._prove(received_at)
+                self._prove(received_at, until)
         if self._sink.full:
             await self._wait_for_room()
-        return kind
+        return parsed
+
+    def _complete_with(self, parsed: Parsed) -> int:
+        """Everything has come with this frame that happened before, UTC milliseconds; 0 where it does not say.
+
+        What the venue sent before came before. An answer to a ping was sent after the ping was.
+        """
+        sent_at = parsed.sent_at
+        if parsed.kind is FrameKind.LIQUIDATIONS:
+            sent_at = max((item.liquidation.time for item in parsed.landed), default=None)
+        elif parsed.kind is FrameKind.PONG and self._pings:
+            sent_at = self._pings.popleft()
+        return 0 if sent_at is None else sent_at - self._publish_ms
 
     async def _wait_for_room(self) -> None:
         self._coverage.interrupt()
@@ -186,11 +216,11 @@ class Connection:
             self.blocked = False
             self.heard_at = time.monotonic()
 
-    def _prove(self, now: int) -> None:
+    def _prove(self, now: int, until: int) -> None:
         self.heard_at = time.monotonic()
+        self._coverage.prove(now, until)
+        self._troubles.prove(now, until)
         self._heard.set()
-        self._coverage.prove(now)
-        self._troubles.prove(now)
 
     async def _tend(self, socket: ClientConnection) -> None:
         """Keepalive messages and claims; ends quietly with the connection, which the reader reports."""
@@ -199,13 +229,18 @@ class Connection:
         try:
             while True:
                 now = time.monotonic()
-                if keepalive is not None and now >= next_ping:
+                asked = self._asked.is_set() and not self._pings
+                self._asked.clear()
+                if keepalive is not None and (now >= next_ping or asked):
+                    self._pings.append(now_ms())
                     await socket.send(keepalive)
                     next_ping = now + seconds
                 if now >= next_claim:
                     self._sink.claim(self._coverage.take())
                     next_claim = now + self._timing.claim
                 wake = next_claim if keepalive is None else min(next_claim, next_ping)
-                await asyncio.sleep(max(0.0, wake - time.monotonic()))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(max(0.0, wake - time.monotonic())):
+                        await self._asked.wait()
         except ConnectionClosed:
             return

@@ -119,8 +119,8 @@ class Feed:
     async def room(self) -> None:
         await self._landing.room()
 
-    def receive(self, frame: bytes, received_at: int) -> FrameKind:
-        """Parse a frame and queue what it holds; what kind it was."""
+    def receive(self, frame: bytes, received_at: int) -> Parsed:
+        """Parse a frame and queue what it holds; what it was."""
         misses = self.instruments.misses
         parsed = self._parse(frame)
         if self.instruments.misses != misses:
@@ -129,7 +129,7 @@ class Feed:
         self.health.counts["frames"] += 1
         if parsed.landed or parsed.rejections:
             self._land(parsed, received_at)
-        return parsed.kind
+        return parsed
 
     def too_big(self, received_at: int) -> None:
         """Record a frame the WebSocket library refused to read."""

@@ -204,8 +204,8 @@ class Line:
         were there for would not be covered.
         """
         await asyncio.sleep(self._timing.overlap)
-        if old.heard_at < successor.ready_at:
-            proof = asyncio.create_task(old.heard())
+        if old.complete_until < successor.began:
+            proof = asyncio.create_task(old.complete(successor.began))
             seconds = max(0.0, self._silence(old))
             try:
                 await asyncio.wait({task, proof}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

@@ -40,11 +40,14 @@ class Troubles:
             self._ended.append(Trouble(self._reason, self._since, now))
         self._reason = None
 
-    def prove(self, now: int) -> None:
-        """A connection delivered something at ``now``, which ends every trouble."""
+    def prove(self, now: int, until: int | None = None) -> None:
+        """A connection delivered something at ``now``, which ends every trouble, and all that was before ``until``.
+
+        Without ``until`` that is ``now``, as there is nothing yet that could have been before.
+        """
         if self._reason is not None:
             self.end(now)
-        self.proven_at = now
+        self.proven_at = now if until is None else min(now, max(self.proven_at, until))
 
     def take(self, now: int) -> list[Trouble]:
         """The troubles not taken yet; of one that goes on, up to now."""

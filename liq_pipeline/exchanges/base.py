@@ -50,6 +50,8 @@ class Parsed(NamedTuple):
     kind: FrameKind
     landed: Sequence[Landed] = ()
     rejections: Sequence[Rejection] = ()
+    sent_at: int | None = None
+    """When the venue sent it, UTC milliseconds by its clock, where a control frame says so."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,10 @@ class Adapter(Protocol):
     @property
     def silence_seconds(self) -> float:
         """A connection with no frame of any kind (control, pong, data) for so long is dead."""
+
+    @property
+    def publish_seconds(self) -> float:
+        """How long after a liquidation happened the venue sends it, at most as a rule."""
 
     @property
     def renew_seconds(self) -> float:

@@ -173,6 +173,7 @@ class BybitAdapter:
     keepalive_seconds: float = 20.0
     # Two answers to our pings missed.
     silence_seconds: float = 45.0
+    publish_seconds: float = 1.0
     # Bybit documents no age limit; a day keeps a connection from outliving the venue's deployments.
     renew_seconds: float = 24 * 3600.0
     complete: bool = True

@@ -102,7 +102,7 @@ async def collecting(
     )
 
     def adapter_of(feed: str) -> Adapter:
-        changes = {"keepalive_seconds": 0.05, **(adapters or {}).get(feed, {})}
+        changes = {"keepalive_seconds": 0.05, "publish_seconds": 0.0, **(adapters or {}).get(feed, {})}
         adapter: Any = exchanges.adapter(feed)
         return dataclasses.replace(adapter, **changes)  # type: ignore[no-any-return]
 

@@ -63,3 +63,14 @@ def test_a_whole_connection_and_a_divided_one_cover_for_each_other() -> None:
 
 def test_nothing_covers_nothing() -> None:
     assert covered([]) == []
+
+
+def test_a_span_ends_where_the_last_proof_says_that_everything_has_come() -> None:
+    coverage = Coverage("a", 1_000)
+    for now, until in ((10_000, 10_000), (10_500, 9_000), (11_000, 10_200), (11_500, 0), (12_000, 13_000)):
+        coverage.prove(now, until)
+        assert coverage.end == {10_500: 10_000, 11_500: 10_200}.get(now, min(now, until))
+    assert pairs(coverage.take()) == [(10_000, 12_000)]
+    coverage.prove(12_100, 11_000)
+    coverage.interrupt()
+    assert coverage.take() == []

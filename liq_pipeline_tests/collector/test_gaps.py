@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from datetime import UTC, datetime
 
 from liq_pipeline.settings import Settings
@@ -11,6 +12,7 @@ from liq_pipeline.warehouse import coverage
 from liq_pipeline.warehouse.migrate import migrate
 from liq_pipeline_tests.collector.harness import Collector, collecting, run, until
 from liq_pipeline_tests.collector.test_connections import venue_of
+from liq_pipeline_tests.fakes.venue import CONTROL
 from liq_pipeline_tests.warehouse.making import query
 
 OKX = Settings(exchanges=("okx",))
@@ -42,12 +44,13 @@ def test_a_hand_over_is_no_gap_a_mute_venue_is_silent_and_nobody_there_is_down(
         return [(before, after) for (_, before), (after, _) in itertools.pairwise(covered)]
 
     async def scenario() -> None:
-        quick = {"okx": {"silence_seconds": 1.0}}
+        # Longer than a busy machine lets an answer wait.
+        quick = {"okx": {"silence_seconds": 3.0}}
         async with venue_of("okx") as venue:
             async with collecting(redis_url, venue, adapters=quick) as older:
                 await until(lambda: older.spans("okx"), "covered")
                 async with collecting(redis_url, venue, adapters=quick) as newer:
-                    await until(lambda: len(venue.live) == 2, "both are connected")
+                    await until(lambda: len({span.connection for span in newer.spans("okx")}) == 2, "both cover")
                     await older.finish()
                     assert holes(newer) == []
                     venue.mute.update(venue.live)
@@ -61,6 +64,26 @@ def test_a_hand_over_is_no_gap_a_mute_venue_is_silent_and_nobody_there_is_down(
                 silent, down = holes(last)
         found = await asyncio.to_thread(gaps, database_url, redis_url, covered[0][0], covered[-1][1])
         assert found == [(*silent, "silent"), (*down, "down")]
-        assert silent[1] - silent[0] >= 900 and down[1] - down[0] >= 250
+        assert silent[1] - silent[0] >= 2_900 and down[1] - down[0] >= 250
+
+    run(scenario())
+
+
+def test_what_came_late_proves_nothing_of_the_time_it_was_on_its_way(redis_url: str) -> None:
+    """A connection that is lost loses all that was on its way: a slow one seconds of it."""
+
+    async def scenario() -> None:
+        async with venue_of("binance") as venue, collecting(redis_url, venue) as collector:
+            await until(lambda: collector.spans("binance"), "covered")
+            venue.control = False
+            late = time.time_ns() // 1_000_000 - 100
+            await venue.send(*(CONTROL % late for _ in range(20)))
+            for number in range(5):
+                await asyncio.sleep(0.05)
+                await venue.send(CONTROL % (late + number))
+            await until(lambda: int(collector.health("binance")["frames"]) >= 25, "all have come")
+            venue.live[0].transport.abort()
+            await collector.finish()
+            assert max(span.end for span in collector.spans("binance")) <= late + 100
 
     run(scenario())

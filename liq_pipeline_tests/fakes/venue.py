@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from typing import Any, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -16,7 +17,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-CONTROL = '{"stream":"btcusdt@markPrice@1s","data":{"e":"markPriceUpdate","E":1791565603000,"s":"BTCUSDT","p":"1"}}'
+CONTROL = '{"stream":"btcusdt@markPrice@1s","data":{"e":"markPriceUpdate","E":%d,"s":"BTCUSDT","p":"1"}}'
 
 
 class FakeVenue:
@@ -101,7 +102,7 @@ class FakeVenue:
         with contextlib.suppress(ConnectionClosed):
             while True:
                 if self.control and connection not in self.mute:
-                    await connection.send(CONTROL)
+                    await connection.send(CONTROL % (time.time_ns() // 1_000_000))
                 await asyncio.sleep(0.02)
 
     async def _reply(self, connection: ServerConnection, message: str) -> None:

@@ -15,6 +15,8 @@ from liq_pipeline_tests.faults.proxy import Proxy, Way
 
 _BYTES_PER_SECOND: Final = (3_000, 30_000)
 _SERVERS: Final = {"venue": VENUES, "redis": ("redis",), "postgres": ("postgres",)}
+_NEEDS_TIME: Final = frozenset({"time"})
+"""Silence is noticed after 45 seconds."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ KINDS: Final[Sequence[Fault]] = (
     *(Refuse(f"refuse_{name}", to) for name, to in _SERVERS.items()),
     *(Stall(f"stall_{name}", to) for name, to in _SERVERS.items()),
     *(Slow(f"slow_{name}", to) for name, to in _SERVERS.items()),
-    HalfOpen("half_open_venue", VENUES),
-    HalfOpen("half_open_redis", ("redis",)),
+    HalfOpen("half_open_venue", VENUES, _NEEDS_TIME),
+    HalfOpen("half_open_redis", ("redis",), _NEEDS_TIME),
     ReturnToRepeats(),
 )
