@@ -22,8 +22,8 @@ StreamId = tuple[int, int]
 Fields = dict[bytes, bytes]
 
 _BATCH: Final = 10_000
-_REJECTED_BATCH: Final = 200
-"""Rejected frames can be as large as a venue's largest message, and are few."""
+_REJECTED_BATCH: Final = 25
+"""Rejected frames can be as large as a venue's largest message, 16 MB, and are few."""
 _FREE: Final = 0.2
 """With less than this share of Redis's memory limit free, committed entries are kept for a shorter time."""
 
