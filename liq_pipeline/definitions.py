@@ -12,7 +12,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 from liq_pipeline.dagster_defs import alerts, archive, incidents, jobs, observed, schedules, sensors  # noqa: E402
-from liq_pipeline.dagster_defs.assets import coverage, detection, landing, rollups, sources  # noqa: E402
+from liq_pipeline.dagster_defs.assets import coverage, detection, landing, reporting, rollups, sources  # noqa: E402
 from liq_pipeline.dagster_defs.checks import checks  # noqa: E402
 from liq_pipeline.dagster_defs.resources import Line  # noqa: E402
 
@@ -27,6 +27,7 @@ defs = dg.Definitions(
         detection.detection,
         *rollups.rollups,
         coverage.coverage,
+        reporting.liquidation_report,
     ],
     asset_checks=checks,
     jobs=[jobs.daily_tables, jobs.collector_job, jobs.live_job, jobs.heal_job, jobs.prune_job, jobs.retention_job],

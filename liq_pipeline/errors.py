@@ -41,3 +41,7 @@ class ReplayError(LiqError):
 
 class VenueError(LiqError):
     """An exchange cannot be asked for its history, or answers something else."""
+
+
+class ReportError(LiqError):
+    """A report cannot be written where it should be."""

@@ -34,8 +34,9 @@ def percent(share: float | Decimal, digits: int = 1) -> str:
 
 
 def price(value: float | Decimal) -> str:
-    """A price with thousands apart and all its digits."""
-    return f"{Decimal(str(value)):,f}"
+    """A price with thousands apart and all its digits; a float has no zeros at its end."""
+    shown = f"{Decimal(str(value)):,f}"
+    return shown.removesuffix(".0") if isinstance(value, float) else shown
 
 
 def span(length: timedelta | float) -> str:

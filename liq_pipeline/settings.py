@@ -70,6 +70,8 @@ class Settings(BaseModel):
     largest kind of events: a window of less than 600,000 USD cannot."""
     archive_dir: Path | None = None
     """A folder of archive files, laid out as ``archive.layout`` says; its days are imported by themselves."""
+    report_dir: Path | None = None
+    """Where the daily reports are written; None (the default) for the folder ``reports`` of LIQ_HOME."""
     alert_urls: tuple[SecretStr, ...] = ()
     """Apprise URLs, separated by commas or blanks; a comma inside one belongs to it."""
     alert_severity: Literal["warn", "error"] = "warn"
@@ -112,7 +114,7 @@ class Settings(BaseModel):
     """Overrides by feed, from LIQ_WS_URL_<EXCHANGE>."""
     rest_urls: dict[str, str] = Field(default_factory=dict)
 
-    @field_validator("home", "archive_dir")
+    @field_validator("home", "archive_dir", "report_dir")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().absolute()
@@ -188,6 +190,11 @@ class Settings(BaseModel):
         they are made of, or a day could be made again and again of events that are there, and be dropped again."""
         both = (self.retention_days, self.rollup_retention_days)
         return max(both) if all(both) else 0
+
+    @property
+    def reports(self) -> Path:
+        """The folder of the daily reports."""
+        return self.report_dir or self.home / "reports"
 
     @property
     def detection_hash(self) -> str:

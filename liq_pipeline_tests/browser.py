@@ -37,6 +37,15 @@ class Page:
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
         self._ids = count(1)
+        self.complaints: list[str] = []
+        """What pages wrote to the console, and errors that nobody caught, since ``watch``."""
+        self.requests: list[str] = []
+        """The URLs that pages asked for, their own among them, since ``watch``."""
+
+    def watch(self) -> None:
+        """From now on, note what pages complain about and ask for."""
+        for domain in ("Network", "Runtime", "Log"):
+            self._call(f"{domain}.enable")
 
     def open(self, url: str, until: str, seconds: float = 60) -> None:
         """Open a page and wait until it shows the text ``until``."""
@@ -90,6 +99,13 @@ class Page:
             if answer.get("id") == call:
                 assert "error" not in answer, f"{method}: {answer['error']}"
                 return dict(answer["result"])
+            self._note(answer.get("method"), answer.get("params", {}))
+
+    def _note(self, event: str | None, about: Mapping[str, Any]) -> None:
+        if event == "Network.requestWillBeSent":
+            self.requests.append(str(about["request"]["url"]))
+        elif event in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"):
+            self.complaints.append(json.dumps(about))
 
 
 @contextlib.contextmanager

@@ -26,6 +26,19 @@ def _mode() -> Literal["auto", "wheel"]:
     return "wheel" if os.environ.get("LIQ_EMBEDDED") == "wheel" else "auto"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def reports_directory() -> Iterator[Path]:
+    """Where this process's days are reported: not in the home of whoever runs the tests."""
+    directory, before = tempfile.mkdtemp(prefix="liq-reports-"), os.environ.get("LIQ_REPORT_DIR")
+    os.environ["LIQ_REPORT_DIR"] = directory
+    yield Path(directory)
+    if before is None:
+        del os.environ["LIQ_REPORT_DIR"]
+    else:
+        os.environ["LIQ_REPORT_DIR"] = before
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def servers_directory() -> Iterator[Path]:
     """A short-lived folder that the servers' account can pass through."""

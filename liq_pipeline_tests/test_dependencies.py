@@ -36,6 +36,7 @@ ALLOWED = {
     "embedded": MIDDLE | {"embedded"},
     "top": MIDDLE | {"top", "live", "embedded", "saying", "plots"},
     "queries": MIDDLE | {"queries", "live", "embedded"},
+    "report": MIDDLE | {"queries", "plots", "report"},
 }
 """Packages not named here, the command line and Dagster's view, may import everything."""
 

@@ -59,8 +59,10 @@ def test_levels_that_do_not_rise_within_their_bounds_are_refused(variable: str, 
         load_settings({variable: value}, env_file=None)
 
 
-def test_the_archive_is_an_absolute_path() -> None:
+def test_folders_are_absolute_paths() -> None:
     assert load_settings({"LIQ_ARCHIVE_DIR": "~/archive"}, env_file=None).archive_dir == Path.home() / "archive"
+    assert load_settings({"LIQ_REPORT_DIR": "~/reports"}, env_file=None).reports == Path.home() / "reports"
+    assert load_settings({"LIQ_HOME": "/srv/liq"}, env_file=None).reports == Path("/srv/liq/reports")
 
 
 def test_venue_urls_are_read_by_feed_inverse_feeds_included() -> None:

@@ -49,6 +49,7 @@ def _demo(settings: Settings) -> Settings:
         *(["LIQ_DATABASE_URL"] if settings.database_url else []),
         *(["LIQ_REDIS_URL"] if settings.redis_url else []),
         *(["LIQ_ARCHIVE_DIR"] if settings.archive_dir else []),
+        *(["LIQ_REPORT_DIR"] if settings.report_dir else []),
         *(f"LIQ_WS_URL_{_variable(feed)}" for feed in settings.ws_urls),
         *(f"LIQ_REST_URL_{_variable(feed)}" for feed in settings.rest_urls),
     ]

@@ -9,20 +9,14 @@ import dagster as dg
 
 from liq_pipeline.dagster_defs import markdown
 from liq_pipeline.dagster_defs.partitions import window
+from liq_pipeline.exchanges.published import DOCS, in_words
 from liq_pipeline.warehouse.connection import READER, connect
-
-BINANCE_DOCS: Final = (
-    "https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams/"
-    "Liquidation-Order-Streams"
-)
-BYBIT_DOCS: Final = "https://bybit-exchange.github.io/docs/v5/websocket/public/all-liquidation"
-OKX_DOCS: Final = "https://www.okx.com/docs-v5/en/#public-data-websocket-liquidation-orders-channel"
 
 COMPARING: Final = (
     "**Before comparing exchanges:** Bybit publishes every liquidation; Binance and OKX at most one per symbol and "
     "second (Binance the latest of them until 2026-04-14, the largest from then on). Volumes of the two kinds are not "
     "comparable. What a day's numbers mean is in its metadata, in feed_coverage and in every event's feed_semantics. "
-    f"Sources: [Binance]({BINANCE_DOCS}), [Bybit]({BYBIT_DOCS}), [OKX]({OKX_DOCS})."
+    f"Sources: [Binance]({DOCS['binance']}), [Bybit]({DOCS['bybit']}), [OKX]({DOCS['okx']})."
 )
 COMPARES: Final = frozenset({"liquidations_hourly", "liquidation_price_levels", "liquidation_exchange_comparison"})
 """Tables that hold exchanges side by side."""
@@ -30,12 +24,6 @@ COMPARES: Final = frozenset({"liquidations_hourly", "liquidation_price_levels", 
 _MEANINGS: Final = """
 SELECT exchange, string_agg(DISTINCT feed_semantics, ' + ' ORDER BY feed_semantics)
 FROM liquidations WHERE time >= %s AND time < %s GROUP BY exchange ORDER BY exchange"""
-_WORDS: Final = {
-    "complete": "every liquidation",
-    "throttled-1s": "at most one per symbol and second",
-    "throttled-1s-latest": "at most one per symbol and second, the latest",
-    "throttled-1s-largest": "at most one per symbol and second, the largest",
-}
 
 
 def described(table: str, comment: str) -> str:
@@ -51,12 +39,7 @@ def meanings(database_url: str, day: date) -> dict[str, str]:
 
 def label(meanings: dict[str, str]) -> dg.MarkdownMetadataValue:
     """The label of a comparison: what each exchange publishes, and whether their volumes are comparable."""
-    rows = [(exchange, _words(semantics), semantics) for exchange, semantics in meanings.items()]
+    rows = [(exchange, in_words(semantics), semantics) for exchange, semantics in meanings.items()]
     comparable = "comparable" if len(set(meanings.values())) < 2 else "**not comparable in volume**"
     shown = markdown.table(("exchange", "publishes", "feed_semantics"), rows)
     return dg.MetadataValue.md(f"{shown}\n\nThese are {comparable}." if rows else "No events.")
-
-
-def _words(semantics: str) -> str:
-    known = (_WORDS.get(part.removesuffix("-lower-bound"), part) for part in semantics.split(" + "))
-    return "; ".join(dict.fromkeys(known))

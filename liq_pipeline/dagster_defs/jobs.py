@@ -6,6 +6,7 @@ import dagster as dg
 
 from liq_pipeline.dagster_defs.assets.coverage import TABLES as COVERAGE
 from liq_pipeline.dagster_defs.assets.detection import TABLES as DETECTION
+from liq_pipeline.dagster_defs.assets.reporting import REPORT
 from liq_pipeline.dagster_defs.assets.rollups import TABLES as ROLLUPS
 from liq_pipeline.dagster_defs.checks import freshness
 from liq_pipeline.dagster_defs.collecting import collect_shift
@@ -24,11 +25,11 @@ _SHIFT_SECONDS: Final = 24 * 3600 + 120
 daily_tables: Final = dg.define_asset_job(
     "daily_tables",
     # Without the checks about now, which are about no day.
-    selection=dg.AssetSelection.assets("liquidations_raw", *DETECTION, *ROLLUPS, *COVERAGE)
+    selection=dg.AssetSelection.assets("liquidations_raw", *DETECTION, *ROLLUPS, *COVERAGE, REPORT)
     - dg.AssetSelection.checks(*(spec.key for spec in freshness.specs())),
     description=(
-        "Everything about one UTC day: drain what landed, find cascades, refresh rollups, say what was seen, run the "
-        "checks. "
+        "Everything about one UTC day: drain what landed, find cascades, refresh rollups, say what was seen, write "
+        "the report, run the checks. "
         "Safe to repeat: a day that is up to date is not rewritten."
     ),
     # A run that lost its worker stays STARTED until this passes, and holds its day's slot so long.

@@ -98,3 +98,10 @@ def days(settings: Settings, today: date) -> Findings:
             yield fine("LIQ_ARCHIVE_DIR", str(folder))
         else:
             yield wrong("LIQ_ARCHIVE_DIR", f"{folder} is no folder that can be read", "make it, or correct the path")
+    if (folder := settings.report_dir) is not None:
+        # It is made by the first report.
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+            yield fine("LIQ_REPORT_DIR", str(folder))
+        else:
+            yield wrong("LIQ_REPORT_DIR", f"nothing can be written to {there}", "let this user, or correct the path")

@@ -50,8 +50,9 @@ def test_the_demo_refuses_servers_and_exchanges_of_the_real_world(home: Path) ->
         LIQ_DATABASE_URL="postgresql://me:secret@db/liquidations",
         LIQ_WS_URL_BINANCE="wss://example.org",
         LIQ_ARCHIVE_DIR="/srv/archive",
+        LIQ_REPORT_DIR="/srv/reports",
     )
-    assert "LIQ_DATABASE_URL, LIQ_ARCHIVE_DIR, LIQ_WS_URL_BINANCE is set" in line
+    assert "LIQ_DATABASE_URL, LIQ_ARCHIVE_DIR, LIQ_REPORT_DIR, LIQ_WS_URL_BINANCE is set" in line
     assert "secret" not in line
 
 

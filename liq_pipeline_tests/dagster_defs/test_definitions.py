@@ -38,6 +38,7 @@ def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> No
     graph = repository.asset_graph
     assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {
         *TABLES,
+        "liquidation_report",
         "liq_events",
         "archive",
         "liq_live",
@@ -100,6 +101,7 @@ def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> No
         "liquidation_exchange_comparison/inside_day",
         "feed_gaps/adds_up",
         "feed_coverage/coverage_above_threshold",
+        "liquidation_report/matches_tables",
         *(f"{table}/fresh" for table in TABLES),
         *(f"exchanges/{name}{market}/alive" for name in ("binance", "bybit", "okx") for market in ("", "_inverse")),
         "liq_events/collected",
@@ -135,18 +137,18 @@ def test_every_check_keeps_its_day_and_says_what_to_do() -> None:
         assert "If it fails:" in (spec.description or "")
 
 
-def test_tables_share_a_step_of_checks_only_where_nothing_is_made_of_them() -> None:
+def test_tables_share_a_step_of_checks_only_where_the_same_is_made_of_them() -> None:
     graph = defs.get_repository_def().asset_graph
     for step in defs.asset_checks or ():
         assert isinstance(step, dg.AssetChecksDefinition)
         assets = {key.asset_key for key in step.check_keys}
-        if len(assets) > 1 and step.node_def.name != "freshness_checks":
-            assert not [key for key in assets if graph.get(key).child_keys]
+        if step.node_def.name != "freshness_checks":
+            assert len({frozenset(graph.get(key).child_keys) for key in assets}) == 1
 
 
 def test_no_run_of_a_day_evaluates_the_checks_about_now() -> None:
     keys = defs.resolve_job_def("daily_tables").asset_layer.asset_graph.asset_check_keys
-    assert {key.asset_key.to_user_string() for key in keys} == set(TABLES)
+    assert {key.asset_key.to_user_string() for key in keys} == {*TABLES, "liquidation_report"}
     assert not {key.name for key in keys} & ABOUT_NOW
 
 

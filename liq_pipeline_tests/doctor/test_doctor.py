@@ -83,6 +83,13 @@ def test_days_that_contradict_each_other_are_found(tmp_path: Path) -> None:
     assert _said(configuration.days(Settings(archive_dir=tmp_path), TODAY)) == []
 
 
+def test_a_folder_of_reports_need_not_be_there_but_it_must_be_possible_to_make_it(tmp_path: Path) -> None:
+    assert _said(configuration.days(Settings(report_dir=tmp_path / "new" / "reports"), TODAY)) == []
+    (tmp_path / "taken").touch()
+    (said,) = _said(configuration.days(Settings(report_dir=tmp_path / "taken" / "reports"), TODAY))
+    assert said.startswith("LIQ_REPORT_DIR: nothing can be written to ")
+
+
 @pytest.mark.parametrize(("free", "level"), [(1 << 29, "wrong"), (2 << 30, "note"), (50 << 30, "fine")])
 def test_a_disk_that_runs_full_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, level: str) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=free)

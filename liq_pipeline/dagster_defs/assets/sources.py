@@ -6,10 +6,10 @@ from typing import Final
 
 import dagster as dg
 
-from liq_pipeline.dagster_defs.descriptions import BINANCE_DOCS, BYBIT_DOCS, OKX_DOCS
 from liq_pipeline.dagster_defs.partitions import daily
 from liq_pipeline.dagster_defs.tables import OWNERS
 from liq_pipeline.exchanges import adapter
+from liq_pipeline.exchanges.published import DOCS
 from liq_pipeline.settings import FEEDS
 
 LANDING_ZONE: Final = dg.AssetKey("liq_events")
@@ -18,12 +18,12 @@ ARCHIVE: Final = dg.AssetKey("archive")
 LIVE_VIEW: Final = dg.AssetKey("liq_live")
 
 _NAMES: Final = {
-    "binance": f"[Binance USD-M futures]({BINANCE_DOCS})",
-    "bybit": f"[Bybit linear contracts]({BYBIT_DOCS})",
-    "okx": f"[OKX linear swaps]({OKX_DOCS})",
+    "binance": f"[Binance USD-M futures]({DOCS['binance']})",
+    "bybit": f"[Bybit linear contracts]({DOCS['bybit']})",
+    "okx": f"[OKX linear swaps]({DOCS['okx']})",
     "binance:inverse": "Binance COIN-M futures",
-    "bybit:inverse": f"[Bybit inverse contracts]({BYBIT_DOCS})",
-    "okx:inverse": f"[OKX inverse swaps]({OKX_DOCS})",
+    "bybit:inverse": f"[Bybit inverse contracts]({DOCS['bybit']})",
+    "okx:inverse": f"[OKX inverse swaps]({DOCS['okx']})",
 }
 
 

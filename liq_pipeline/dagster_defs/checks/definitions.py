@@ -15,6 +15,7 @@ from liq_pipeline.dagster_defs.checks.catalogue import Check
 from liq_pipeline.dagster_defs.checks.coverage import COVERAGE, GAPS
 from liq_pipeline.dagster_defs.checks.events import LIQUIDATIONS, SIGNIFICANT
 from liq_pipeline.dagster_defs.checks.raw import LANDED
+from liq_pipeline.dagster_defs.checks.report import REPORT
 from liq_pipeline.dagster_defs.checks.rollups import checks_of
 from liq_pipeline.dagster_defs.checks.rules import Look, Verdict, looking
 from liq_pipeline.dagster_defs.partitions import daily, day_of
@@ -29,18 +30,20 @@ CHECKS: Final[Mapping[str, Sequence[Check]]] = {
     **{table: checks_of(table) for table in ROLLUPS},
     "feed_gaps": GAPS,
     "feed_coverage": COVERAGE,
+    "liquidation_report": REPORT,
 }
 """Every check of a day, by table."""
 
 
 # A step of its own for each check would cost a day more than its tables do. A step that fails stops what is made of any
-# of its tables, so those that others are made of have their own.
+# of its tables, so only those of which the same is made share one.
 _STEPS: Final = {
     "liquidations_raw": ("liquidations_raw",),
     "liquidations": ("liquidations",),
     "detection": ("liquidations_significant", "liquidation_cascades"),
     "rollups": ROLLUPS,
     "coverage": COVERED,
+    "liquidation_report": ("liquidation_report",),
 }
 
 

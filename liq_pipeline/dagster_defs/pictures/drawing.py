@@ -46,11 +46,18 @@ def _coverage(database_url: str, day: date) -> bytes:
     return coverage.draw(day, feeds, [coverage.Gap(*row) for row in _rows(database_url, "gaps", day)])
 
 
+def _hours(database_url: str, day: date) -> bytes:
+    from liq_pipeline.plots import hours
+
+    return hours.draw(day, [hours.Hour(*row) for row in _rows(database_url, "hours", day)])
+
+
 DRAWN: Final[Mapping[str, Callable[[str, date], bytes]]] = {
     "liquidations": _events,
     "liquidation_cascades": _cascades,
     "liquidation_exchange_comparison": _shares,
     "feed_coverage": _coverage,
+    "liquidation_report": _hours,
 }
 """How each table's picture is drawn."""
 
