@@ -15,6 +15,7 @@ from liq_pipeline.queries.comparing import comparison, comparison_totals
 from liq_pipeline.queries.events import largest, significant, significant_summary
 from liq_pipeline.queries.levels import price_levels_history
 from liq_pipeline.queries.made import days, newest_day, why_empty
+from liq_pipeline.queries.members import cascade_minutes
 from liq_pipeline.queries.now import (
     active_cascades,
     feeds,
@@ -40,6 +41,7 @@ __all__ = [
     "Span",
     "Store",
     "active_cascades",
+    "cascade_minutes",
     "cascade_venues",
     "cascades",
     "comparison",

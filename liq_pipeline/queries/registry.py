@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from liq_pipeline.queries import cascading, comparing, events, levels, made, now, seen, volumes
+from liq_pipeline.queries import cascading, comparing, events, levels, made, members, now, seen, volumes
 from liq_pipeline.queries.columns import Columns
 
 
@@ -53,6 +53,7 @@ QUERIES: Final[Mapping[str, Query]] = {
         Query(events.largest, events.LARGEST, _DATABASE),
         Query(cascading.cascades, cascading.CASCADES, _DATABASE),
         Query(cascading.cascade_venues, cascading.VENUES, _DATABASE),
+        Query(members.cascade_minutes, members.CASCADE_MINUTES, _DATABASE),
         Query(volumes.hourly, volumes.HOURLY, _DATABASE),
         Query(volumes.daily, volumes.DAILY, _DATABASE),
         Query(volumes.minutes, volumes.MINUTES, _DATABASE),

@@ -100,6 +100,19 @@ def test_cascades_and_what_each_venue_had_of_them(store: Store, events: list[Row
     assert on_first["event_count"].sum() == first["event_count"].sum()
 
 
+def test_the_course_of_the_largest_cascades(store: Store, events: list[Row]) -> None:
+    members = [event for event in events if event["is_cascade"]]
+    found = queries.cascade_minutes(store, BOTH, limit=None)
+    at = pl.col("minute").dt.strftime("%Y-%m-%d %H:%M")
+    keys = found.select("cascade_id", at, "exchange", "side").rows()
+    of_minutes = [event | {"minute": f"{event['time']:%Y-%m-%d %H:%M}"} for event in members]
+    assert dict(zip(keys, found["total_value_usd"], strict=True)) == {
+        key: usd(group) for key, group in by(of_minutes, "cascade_id", "minute", "exchange", "side").items()
+    }
+    largest = queries.cascades(store, BOTH).sort("total_value_usd", descending=True)["cascade_id"][0]
+    assert queries.cascade_minutes(store, BOTH, limit=1)["cascade_id"].unique().to_list() == [largest]
+
+
 def test_a_comparison_is_labelled_with_what_was_seen(store: Store, events: list[Row]) -> None:
     found = queries.comparison(store, BOTH)
     assert found["event_count"].sum() == len(events)
