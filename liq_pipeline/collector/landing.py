@@ -36,6 +36,8 @@ _GATHER_SECONDS: Final = 0.02
 _TIMEOUT_SECONDS: Final = 15.0
 _FIRST_RETRY_SECONDS: Final = 0.1
 _LAST_RETRY_SECONDS: Final = 2.0
+_NOT_YET: Final = ("LOADING", "BUSY", "MASTERDOWN")
+"""How a server refuses that will be back."""
 _KEPT_SECONDS: Final = 5.0
 """A Redis that syncs every second may lose two when its disk is slow."""
 _KEPT_BYTES: Final = 64 << 20
@@ -115,7 +117,7 @@ class Landing:
             ) from None
         except RedisAwayError as error:
             # A server that is still loading its data will be back; a wrong address will not.
-            if not str(error).startswith(("LOADING", "BUSY", "MASTERDOWN")):
+            if not str(error).startswith(_NOT_YET):
                 raise ServerError(
                     f"Redis at {self._address} cannot be reached: {error}; start it or correct LIQ_REDIS_URL"
                 ) from None
@@ -234,8 +236,9 @@ class Landing:
         command = pack(b"XRANGE", newest.key, newest.entry_id, newest.entry_id)
         (found,) = await connection.send([command], _TIMEOUT_SECONDS)
         if isinstance(found, hiredis.ReplyError):
-            raise RedisAwayError(str(found))
-        if found:
+            if str(found).startswith(_NOT_YET):
+                raise RedisAwayError(str(found))
+        elif found:
             return
         batches = [*self._kept, _Batch(0.0, self._sending, self._sending_bytes, self._sending_claim, b"", b"")]
         count = sum(len(batch.commands) for batch in batches) - len(self._sending)
