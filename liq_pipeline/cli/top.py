@@ -63,7 +63,7 @@ def command(once: bool, as_document: bool, symbol: str | None, interval: float, 
     demo = Home(settings.home).is_demo
     source = sources.Redis(settings, symbol)
 
-    def document(moment: Moment, tables: Tables) -> Document:
+    def document(moment: Moment, tables: Tables | None) -> Document:
         return Document(str(settings.home), demo, moment, tables)
 
     if not (once or as_document) and console.is_terminal and not console.is_dumb_terminal:

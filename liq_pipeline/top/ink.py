@@ -43,8 +43,19 @@ class Ink:
 
     def bar(self, side: str, value: Decimal, most: Decimal, width: int) -> Text:
         """``value`` of ``most`` in the glyph of a side, ``width`` cells for all; what is there at all shows."""
-        cells = 0 if not value or not most else max(min(round(width * value / most), width), 1)
-        return self.text(_SIDES[side][self.is_ascii] * cells, OF_SIDE[side])
+        return self._cells(side, _share(value, most, width))
+
+    def bars(self, long: Decimal, short: Decimal, most: Decimal, width: int) -> Text:
+        """Both sides behind each other, ``width`` cells, two at least, for ``most`` of both."""
+        cells = _share(long + short, most, width)
+        if not (long and short):
+            return self._cells("LONG" if long else "SHORT", cells)
+        cells = max(cells, 2)
+        first = max(min(round(cells * long / (long + short)), cells - 1), 1)
+        return self._cells("LONG", first).append_text(self._cells("SHORT", cells - first))
+
+    def _cells(self, side: str, count: int) -> Text:
+        return self.text(_SIDES[side][self.is_ascii] * count, OF_SIDE[side])
 
     def columns(self, rows: Sequence[Sequence[Text]], alignment: str) -> list[Text]:
         """Cells beside each other, each column as wide as its widest; ``alignment`` has LEFT or RIGHT for each."""
@@ -61,3 +72,8 @@ class Ink:
             line.append_text(cell)
             line.append(blanks if side == LEFT else "")
         return line
+
+
+def _share(value: Decimal, most: Decimal, width: int) -> int:
+    """How many of ``width`` cells ``value`` takes of ``most``, one at least if it is anything."""
+    return max(min(round(width * value / most), width), 1) if value and most else 0

@@ -143,7 +143,8 @@ class Document:
     home: str
     demo: bool
     moment: Moment
-    tables: Tables
+    tables: Tables | None
+    """None while the database was not asked yet."""
 
 
 _encoder: Final = msgspec.json.Encoder(decimal_format="number", order="sorted")

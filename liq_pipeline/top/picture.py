@@ -33,7 +33,7 @@ _FINE: Final = frozenset({"live", "connecting", "reading", "starting"})
 def picture(document: Document, ink: Ink, width: int, height: int, troubles: Sequence[str] = ()) -> list[Text]:
     """All of it; ``troubles`` are sentences about what could not be read just now."""
     moment = document.moment
-    wrong = [ink.text(trouble, _BAD) for trouble in (*troubles, *_troubles(document))]
+    wrong = [line for trouble in (*troubles, *_troubles(document)) for line in _sentence(trouble, ink, width, 2)]
     above = [
         *_heading(document, ink, width),
         *wrong[: max(height // 6, 1)],
@@ -49,8 +49,13 @@ def picture(document: Document, ink: Ink, width: int, height: int, troubles: Seq
 
 def waiting(trouble: str, ink: Ink, width: int) -> list[Text]:
     """As long as there was no moment yet."""
-    said = [ink.text(line, _BAD) for line in wrap(trouble, width)]
-    return [ink.text("liq top", _TITLE), *said, ink.text("q quit", "dim")]
+    return [ink.text("liq top", _TITLE), *_sentence(trouble, ink, width, 10), ink.text("q quit", "dim")]
+
+
+def _sentence(trouble: str, ink: Ink, width: int, lines: int) -> list[Text]:
+    """Something that is wrong, on as many lines at most."""
+    cut = wrap(trouble, width, subsequent_indent="  ", max_lines=lines, placeholder=" ~" if ink.is_ascii else " …")
+    return [ink.text(line, _BAD) for line in cut]
 
 
 def _heading(document: Document, ink: Ink, width: int) -> list[Text]:
@@ -62,29 +67,33 @@ def _heading(document: Document, ink: Ink, width: int) -> list[Text]:
         (7, width - len(at) - 9, len(at)),
         "<<>",
     )
-    second = ink.text("live view ").append_text(_word(moment.live.state, ink))
-    return [first, second.append_text(ink.text(f"{_hour_ends(moment)}; {_made(document.tables)}"))]
+    second = ink.text("live view: ").append_text(_word(moment.live.state, ink))
+    return [first, second.append_text(ink.text(_hour_ends(moment) + _made(document.tables)))]
 
 
 def _hour_ends(moment: Moment) -> str:
     if moment.live.watermark is None:
         return ", no event yet"
-    return f", the last hour ends {_clock(moment.live.watermark)}, {_ago(moment.live.watermark, moment)} ago"
+    return f", its hour ends {_clock(moment.live.watermark)}, {_ago(moment.live.watermark, moment)} ago"
 
 
-def _made(tables: Tables) -> str:
+def _made(tables: Tables | None) -> str:
     """When the tables of today were."""
+    if tables is None:
+        return ""
     if tables.materialized_at is None:
-        return "today not made yet"
-    return f"today made {_clock(tables.materialized_at)[:5]}"
+        return "; today's tables not made yet"
+    return f"; today's tables made {_clock(tables.materialized_at)[:5]}"
 
 
 def _troubles(document: Document) -> Iterator[str]:
     live, tables = document.moment.live, document.tables
     yield from _of_live(live)
     for feed in document.moment.feeds:
-        if feed.error:
+        if feed.error and feed.state != "not collected":
             yield f"{feed.feed}: {feed.error}"
+    if tables is None:
+        return
     if tables.error:
         yield f"database: {tables.error}"
     if tables.stale_days:
@@ -96,7 +105,7 @@ def _troubles(document: Document) -> Iterator[str]:
 def _of_live(live: LiveView) -> Iterator[str]:
     if live.state == "not running":
         since = "ever" if live.updated_at is None else f"since {_at(live.updated_at):%Y-%m-%d %H:%M:%S}"
-        yield f"no live view runs {since}, the last hour is not kept up: start `liq up` or `liq live`"
+        yield f"no live view runs {since}, the hour is not kept up: start `liq up` or `liq live`"
     if live.error:
         yield f"live view: {live.error}"
 
@@ -188,10 +197,8 @@ def _levels(moment: Moment, ink: Ink, width: int, rows: int) -> list[Text]:
     most = max(sums[price] for price in shown)
     lines = []
     for price in sorted(shown, reverse=True):
-        long = ink.bar("LONG", values[price]["LONG"], most, room)
-        short = ink.bar("SHORT", values[price]["SHORT"], most, max(room - long.cell_len, 1))
-        cells = (labels[price], ink.cut(long.append_text(short), room), ink.text(saying.usd(sums[price])))
-        lines.append(cells)
+        bars = ink.bars(values[price]["LONG"], values[price]["SHORT"], most, room)
+        lines.append((labels[price], bars, ink.text(saying.usd(sums[price]))))
     return [title, *ink.columns(lines, "><>")][:rows]
 
 

@@ -26,7 +26,7 @@ class Screen:
 
     def __init__(
         self,
-        document: Callable[[Moment, Tables], Document],
+        document: Callable[[Moment, Tables | None], Document],
         moments: Callable[[], Moment],
         tables: Callable[[], Tables],
         choose: Callable[[str], None],
@@ -64,8 +64,10 @@ class Screen:
             trouble = f"Redis has not answered for {time.monotonic() - asked_at:.0f} s"
         if moments.latest is None:
             return waiting(trouble or "reading …", ink, width)
-        known = tables.latest or Tables()
-        document = self._document(moments.latest, replace(known, error=tables.error or ""))
+        known = tables.latest
+        if tables.error is not None:
+            known = replace(known or Tables(), error=tables.error)
+        document = self._document(moments.latest, known)
         return picture(document, ink, width, height, [f"what follows is old: {trouble}"] if trouble else [])
 
 

@@ -21,6 +21,8 @@ from liq_pipeline_tests.cli.running import LIQ, environment
 _PATIENCE = 60.0
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[()][A-Z0-9])")
 _HOME = "\x1b[H"
+_LAST = "q quit"
+"""On the last line: a screen without it was read while it was drawn."""
 
 
 class Terminal:
@@ -36,7 +38,7 @@ class Terminal:
 
     @property
     def shown(self) -> list[str]:
-        last = self.output.rpartition(_HOME)[2]
+        last = next((drawn for drawn in reversed(self.output.split(_HOME)) if _LAST in drawn), "")
         return _ESCAPES.sub("", last).replace("\r", "").split("\n")
 
     @property

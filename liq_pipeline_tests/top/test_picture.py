@@ -130,6 +130,22 @@ def test_at_80_columns_everything_that_was_asked_for_is_there() -> None:
     assert any(row[0] == "BTCUSDT" and row[1] == "1.00" for row in rows)
 
 
+@pytest.mark.parametrize(
+    ("long", "short", "shown"),
+    [
+        ("0", "0", ""),
+        ("10", "0", "██████████"),
+        ("0", "0.001", "▒"),
+        ("5", "5", "█████▒▒▒▒▒"),
+        ("9.99", "0.01", "█████████▒"),
+        ("0.01", "4.99", "█▒▒▒▒"),
+        ("0.01", "0.01", "█▒"),
+    ],
+)
+def test_both_sides_of_a_level_show_in_its_bar_however_small_one_is(long: str, short: str, shown: str) -> None:
+    assert Ink().bars(Decimal(long), Decimal(short), Decimal(10), 10).plain == shown
+
+
 def test_taller_terminals_show_more_levels_and_the_highest_price_comes_first() -> None:
     def prices(height: int) -> list[float]:
         lines = words(replace(busy(), moment=replace(busy().moment, largest=[])), 120, height)
