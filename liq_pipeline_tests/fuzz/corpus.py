@@ -136,6 +136,7 @@ def frames(feed: str) -> tuple[bytes, ...]:
     return tuple(dict.fromkeys([*found, *_simulated()[feed]]))
 
 
+@cache
 def lines(format_name: str, feed: str) -> tuple[bytes, ...]:
     """Lines of an archive format that hold this feed."""
     if format_name == "tardis":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -12,6 +13,7 @@ from liq_pipeline_tests.fuzz import naive_rows
 from liq_pipeline_tests.fuzz.naive_numbers import Unreadable
 from liq_pipeline_tests.fuzz.naive_rows import Row
 
+_LARGE: Final = re.compile(rb"\d[eE][-+]?\d{3}|\d{100}|\.\d{100}")
 _REFUSING: Final = ("error", "code", "msg", "event", "success")
 
 
@@ -33,6 +35,15 @@ class Reading:
     kind: str = "none"
     rows: list[Row | None] = field(default_factory=list)
     unsure: bool = False
+    escaped: bool = False
+    """A NUL is written somewhere in the frame; looking where takes longer than all the rest."""
+
+    def holds_nul(self, value: Any) -> bool:
+        return self.escaped and holds_nul(value)
+
+    def around(self, value: Members, key: str) -> bool:
+        """Whether what surrounds the rows under ``key`` holds a NUL."""
+        return self.escaped and any("\0" in name or (name != key and holds_nul(item)) for name, item in value.items())
 
     @property
     def expected(self) -> list[Row]:
@@ -51,7 +62,7 @@ def read(feed: str, frame: bytes) -> Reading:
 def meaning(feed: str, frame: bytes, value: Members) -> Reading:
     """What the JSON in a frame of this feed means."""
     venue, _, market = feed.partition(":")
-    reading = Reading(unsure=_unsure(frame, value))
+    reading = Reading(unsure=_unsure(frame, value), escaped=b"\\u0000" in frame)
     rows = {"binance": _binance, "bybit": _bybit, "okx": _okx}[venue](value, market == "inverse", reading)
     if rows is not None:
         reading.kind, reading.rows = "rows", list(rows)
@@ -66,7 +77,9 @@ def loads(text: bytes) -> Members | None:
         )
     except (ValueError, RecursionError, InvalidOperation):
         return None
-    return value if isinstance(value, Members) and not any(map(_is_lone_surrogate, _leaves(value))) else None
+    if not isinstance(value, Members) or (b"\\u" in text and any(map(_is_lone_surrogate, _leaves(value)))):
+        return None
+    return value
 
 
 def _integer(text: str) -> int | Decimal:
@@ -80,7 +93,8 @@ def _refuse(constant: str) -> None:
 
 def _unsure(frame: bytes, value: Members) -> bool:
     deep = frame.count(b"[") + frame.count(b"{") > 64
-    return deep or any(word in value for word in _REFUSING) or any(map(_extreme, _leaves(value)))
+    large = _LARGE.search(frame) is not None
+    return deep or any(word in value for word in _REFUSING) or (large and any(map(_extreme, _leaves(value))))
 
 
 def _extreme(leaf: Any) -> bool:
@@ -109,11 +123,6 @@ def holds_nul(value: Any) -> bool:
     return any(isinstance(leaf, str) and "\0" in leaf for leaf in _leaves(value))
 
 
-def _around(value: Members, key: str) -> bool:
-    """Whether what surrounds the rows under ``key`` holds a NUL."""
-    return any("\0" in name or (name != key and holds_nul(item)) for name, item in value.items())
-
-
 def _meant(build: Any, spoilt: bool) -> Row | None:
     try:
         return None if spoilt else build()
@@ -129,10 +138,10 @@ def _binance(value: Members, inverse: bool, reading: Reading) -> Iterable[Row | 
         return _meant(lambda: naive_rows.binance(event.get("o"), inverse_feed=inverse), spoilt or not good)
 
     if isinstance(data, list):
-        spoilt = holds_nul(value) if len(data) <= 1 else _around(value, "data")
-        return [meant(event, spoilt or holds_nul(event)) for event in data]
+        spoilt = reading.holds_nul(value) if len(data) <= 1 else reading.around(value, "data")
+        return [meant(event, spoilt or reading.holds_nul(event)) for event in data]
     if isinstance(data, dict) and data.get("e") == "forceOrder":
-        return [meant(data, holds_nul(value))]
+        return [meant(data, reading.holds_nul(value))]
     if isinstance(data, dict) and (data.get("e") == "markPriceUpdate" or {"result", "id"} <= value.keys()):
         reading.kind = "answer"
     return None
@@ -144,9 +153,11 @@ def _bybit(value: Members, inverse: bool, reading: Reading) -> Iterable[Row | No
         old = topic.startswith("liquidation.")
         data = value.get("data")
         rows = data if isinstance(data, list) else [data]
-        spoilt = holds_nul(value) if len(rows) <= 1 else _around(value, "data")
+        spoilt = reading.holds_nul(value) if len(rows) <= 1 else reading.around(value, "data")
         return [
-            _meant(lambda row=row: naive_rows.bybit(row, old=old, inverse_feed=inverse), spoilt or holds_nul(row))
+            _meant(
+                lambda row=row: naive_rows.bybit(row, old=old, inverse_feed=inverse), spoilt or reading.holds_nul(row)
+            )
             for row in rows
         ]
     if "pong" in (value.get("op"), value.get("ret_msg")) or value.get("success") is True:
@@ -161,32 +172,34 @@ def _okx(value: Members, inverse: bool, reading: Reading) -> Iterable[Row | None
     old = value.get("table") in ("swap/liquidation", "futures/liquidation")
     if old or channel == "liquidations":
         rows = data if isinstance(data, list) else [data]
-        spoilt = holds_nul(value) if len(rows) <= 1 else _around(value, "data")
+        spoilt = reading.holds_nul(value) if len(rows) <= 1 else reading.around(value, "data")
         contract = arg.get("instId") if isinstance(arg, dict) else None
 
         def flat(row: Any) -> Row:
             return naive_rows.okx_v3(row) if old else naive_rows.okx(contract, row, dialect="liquidations")
 
-        return [_meant(lambda row=row: flat(row), spoilt or holds_nul(row)) for row in rows]
+        return [_meant(lambda row=row: flat(row), spoilt or reading.holds_nul(row)) for row in rows]
     if channel == "liquidation-orders" and isinstance(data, list):
-        return _okx_nested(value, data)
+        return _okx_nested(value, data, reading)
     if data is None and value.get("event") in ("subscribe", "notice", "channel-conn-count"):
         reading.kind = "answer"
     return None
 
 
-def _okx_nested(value: Members, data: list[Any]) -> list[Row | None]:
+def _okx_nested(value: Members, data: list[Any], reading: Reading) -> list[Row | None]:
     details = [listed.get("details") if isinstance(listed, dict) else None for listed in data]
     count = sum(len(rows) if isinstance(rows, list) and rows else 1 for rows in details)
-    spoilt = holds_nul(value) if count == 1 else _around(value, "data")
+    spoilt = reading.holds_nul(value) if count == 1 else reading.around(value, "data")
     found: list[Row | None] = []
     for listed, rows in zip(data, details, strict=True):
         if not isinstance(rows, list) or not rows:
             found.append(None)
             continue
-        bad = spoilt or _around(listed, "details")
+        bad = spoilt or reading.around(listed, "details")
         found += [
-            _meant(lambda row=row, listed=listed: naive_rows.okx(listed.get("instId"), row), bad or holds_nul(row))
+            _meant(
+                lambda row=row, listed=listed: naive_rows.okx(listed.get("instId"), row), bad or reading.holds_nul(row)
+            )
             for row in rows
         ]
     return found

@@ -52,10 +52,10 @@ def number(value: Any) -> Fraction:
 def plain(value: Fraction) -> str:
     """A decimal fraction in digits, as short as it can be."""
     places = 0
-    while value.denominator != 1:
-        value, places = value * 10, places + 1
+    while 10**places % value.denominator:
+        places += 1
         need(places < 200)
-    digits = str(value.numerator).rjust(places + 1, "0")
+    digits = str(value.numerator * 10**places // value.denominator).rjust(places + 1, "0")
     return digits if not places else f"{digits[:-places]}.{digits[-places:]}"
 
 
