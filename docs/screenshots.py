@@ -1,7 +1,8 @@
 """Take the README's pictures of the Dagster UI again: ``python docs/screenshots.py --url http://127.0.0.1:3000``.
 
-Needs a running ``liq up --demo``, and Chromium on PATH. Nothing is started or changed there. For a day worth looking
-at, give the demo a whole one first, and wait until it is materialized::
+Needs a running ``liq up --demo``, and Chromium on PATH; ``LIQ_HOME`` names the demo's home, in which the day's report
+is. Nothing is started or changed there. For a day worth looking at, give the demo a whole one first, and wait until it
+is materialized::
 
     liq simulate --events 20000 --seed 1 --throttle --start 2026-11-22T00:00
     export LIQ_HOME=~/.local/share/liq/demo
@@ -14,19 +15,24 @@ from __future__ import annotations
 
 import io
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import click
 from PIL import Image
 
+from liq_pipeline.report import path_of
+from liq_pipeline.settings import load_settings
 from liq_pipeline_tests import browser
 from liq_pipeline_tests.browser import Page
 
 _COLOURS: Final = 96
 _WIDEST: Final = 1600
 _LARGEST: Final = 250_000
+_REPORTED: Final = (1280, 390)
+"""Widths in which a report is shown."""
+_REPORT: Final = "report"
 _PATIENCE: Final = 120.0
 """Seconds; a busy machine takes long to show a page."""
 
@@ -85,11 +91,30 @@ def take(page: Page, url: str, picture: Picture) -> bytes:
     # For what still moves.
     time.sleep(2)
     with Image.open(io.BytesIO(page.screenshot(picture.width, picture.height))) as image:
-        file = io.BytesIO()
-        shown = image.convert("RGB")
-        # A wide graph is drawn with all its words on a wide page only.
-        shown.thumbnail((_WIDEST, _WIDEST), Image.Resampling.LANCZOS)
-        shown.quantize(_COLOURS, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+        return small(image)
+
+
+def take_report(page: Page, path: Path) -> bytes:
+    """A report on a desk and, beside it, on a phone."""
+    height = 1500
+    both = Image.new("RGB", (sum(_REPORTED) + 30, height), "#BBBBBB")
+    left = 0
+    for width in _REPORTED:
+        page.resize(width, height)
+        page.open(path.as_uri(), "Where this comes from", _PATIENCE)
+        with Image.open(io.BytesIO(page.screenshot(width, height))) as image:
+            both.paste(image.convert("RGB"), (left, 0))
+        left += width + 30
+    return small(both)
+
+
+def small(image: Image.Image) -> bytes:
+    """The picture as a PNG of few colours."""
+    file = io.BytesIO()
+    shown = image.convert("RGB")
+    # A wide graph is drawn with all its words on a wide page only.
+    shown.thumbnail((_WIDEST, _WIDEST), Image.Resampling.LANCZOS)
+    shown.quantize(_COLOURS, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
@@ -101,20 +126,28 @@ def main(url: str, day: str, only: tuple[str, ...]) -> None:
     """Take the pictures again."""
     if browser.executable() is None:
         raise click.ClickException("there is no Chromium on PATH: install one, such as Debian's package chromium")
-    url = url.rstrip("/")
+    url, wanted = url.rstrip("/"), pictures(day)
     with browser.chromium() as page:
-        # Remembered from page to page.
-        page.open(f"{url}/runs", "Hide navigation", _PATIENCE)
-        page.click("Hide navigation")
-        for name, picture in pictures(day).items():
+        if only != (_REPORT,):
+            # Remembered from page to page.
+            page.open(f"{url}/runs", "Hide navigation", _PATIENCE)
+            page.click("Hide navigation")
+        for name in (*wanted, _REPORT):
             if only and name not in only:
                 continue
-            found = take(page, url, picture)
-            if len(found) > _LARGEST:
-                raise click.ClickException(f"{name}.png has {len(found):,} bytes, more than {_LARGEST:,}")
-            path = Path(__file__).with_name(f"{name}.png")
-            path.write_bytes(found)
-            click.echo(f"{path}: {len(found):,} bytes")
+            if name == _REPORT:
+                keep(name, take_report(page, path_of(load_settings(), date.fromisoformat(day))))
+            else:
+                keep(name, take(page, url, wanted[name]))
+
+
+def keep(name: str, picture: bytes) -> None:
+    """Write the picture beside this file, unless it is too large to be shown."""
+    if len(picture) > _LARGEST:
+        raise click.ClickException(f"{name}.png has {len(picture):,} bytes, more than {_LARGEST:,}")
+    path = Path(__file__).with_name(f"{name}.png")
+    path.write_bytes(picture)
+    click.echo(f"{path}: {len(picture):,} bytes")
 
 
 if __name__ == "__main__":
