@@ -45,7 +45,7 @@ FROM (
     SELECT *, CASE rank WHEN 1 THEN 'BTCUSDT' WHEN 2 THEN 'ETHUSDT' ELSE 'COIN' || rank || 'USDT' END AS symbol,
            CASE WHEN rank < 3 THEN 100 ELSE 10 ^ floor(log(90.0 / rank ^ 2))::numeric END AS width,
            round((90000.0 / rank ^ 2 * (0.99 + 0.02 * random()))::numeric, 6) AS price,
-           round(least(2000 / (1 - random()), 20000000)::numeric, 6) AS value_usd,
+           round((2000 / (1 - random()) ^ 0.8)::numeric, 6) AS value_usd,
            (ARRAY['binance', 'bybit', 'okx'])[1 + floor(3 * random())::integer] AS exchange,
            CASE WHEN random() < 0.5 THEN 'LONG' ELSE 'SHORT' END AS side
     FROM (

@@ -58,6 +58,7 @@ SELECT chosen.cascade_id::text, member.exchange, count(*), sum(member.value_usd)
        count(*) FILTER (WHERE member.side = 'LONG'), count(*) FILTER (WHERE member.side = 'SHORT')
 FROM liquidations_significant AS member JOIN chosen USING (cascade_id)
 WHERE member.time >= (SELECT min(cascade_start) FROM chosen) AND member.time <= (SELECT max(cascade_end) FROM chosen)
+    AND (%(symbol)s::text IS NULL OR member.symbol = %(symbol)s)
 GROUP BY chosen.cascade_start, chosen.cascade_id, member.exchange
 ORDER BY chosen.cascade_start DESC, chosen.cascade_id, member.exchange"""
 
@@ -73,7 +74,7 @@ def cascades(
     return frame(CASCADES, store.rows(_CASCADES, values))
 
 
-def cascade_venues(store: Store, span: Span, *, symbol: str | None = None, limit: int | None = 200) -> pl.DataFrame:
+def cascade_venues(store: Store, span: Span, *, symbol: str | None = None, limit: int | None = 100) -> pl.DataFrame:
     """What each exchange had of these cascades.
 
     ``limit`` is of cascades, newest first.

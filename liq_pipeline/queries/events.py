@@ -79,7 +79,7 @@ LARGEST: Final = (
     text("event_id", "The same however and how often it arrived."),
 )
 # Hours tell their largest event. That of the limit-th hour is a bound: as many events at least reach it, so that only
-# hours that reach it are to be looked into.
+# hours that reach it are to be looked into; one by one, which OFFSET 0 sees to, or all chunks would be read.
 _LARGEST: Final = """
 WITH hours AS (
     SELECT hour, exchange, side, max_value_usd FROM liquidation_totals
@@ -107,6 +107,7 @@ FROM within, LATERAL (
         AND (%(symbol)s::text IS NULL OR symbol = %(symbol)s)
         AND (%(exchange)s::text IS NULL OR exchange = %(exchange)s)
         AND (%(side)s::text IS NULL OR side = %(side)s)
+    OFFSET 0
 ) AS event
 ORDER BY event.value_usd DESC, event.time DESC, event.event_id LIMIT %(limit)s"""
 

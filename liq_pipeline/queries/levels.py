@@ -20,12 +20,17 @@ HISTORY: Final = (
     texts("exchanges_involved", f"{EXCHANGE.meaning} Sorted."),
 )
 _HISTORY: Final = """
-SELECT symbol, price_level::float8, side, sum(liquidation_count)::bigint, sum(total_value_usd),
-       sum(total_quantity)::float8, array_agg(DISTINCT exchange ORDER BY exchange)
-FROM liquidation_price_levels
-WHERE hour >= %(start)s AND hour < %(end)s AND symbol = %(symbol)s
-    AND (%(exchange)s::text IS NULL OR exchange = %(exchange)s)
-GROUP BY symbol, liquidation_price_levels.price_level, side
+SELECT symbol, price_level::float8, side, sum(events)::bigint, sum(usd), sum(quantity)::float8,
+       array_agg(exchange ORDER BY exchange)
+FROM (
+    SELECT symbol, price_level, side, exchange, sum(liquidation_count) AS events, sum(total_value_usd) AS usd,
+           sum(total_quantity) AS quantity
+    FROM liquidation_price_levels
+    WHERE hour >= %(start)s AND hour < %(end)s AND symbol = %(symbol)s
+        AND (%(exchange)s::text IS NULL OR exchange = %(exchange)s)
+    GROUP BY symbol, price_level, side, exchange
+) AS by_exchange
+GROUP BY symbol, by_exchange.price_level, side
 ORDER BY 4 DESC, 5 DESC, 2, 3 LIMIT %(limit)s"""
 
 

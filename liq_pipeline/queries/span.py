@@ -45,6 +45,8 @@ class Span:
     @classmethod
     def days(cls, first: date, last: date) -> Span:
         """The UTC days from ``first`` to ``last``, both included."""
+        if last < first:
+            raise QueryError(f"the span ends before it starts: {first} to {last}")
         return cls(datetime.combine(first, time(), UTC), datetime.combine(last, time(), UTC) + _DAY)
 
     @property

@@ -36,6 +36,10 @@ WHERE hour >= %(start)s AND hour < %(end)s AND symbol = %(symbol)s
     AND (%(exchange)s::text IS NULL OR exchange = %(exchange)s)
     AND (%(side)s::text IS NULL OR side = %(side)s)
 ORDER BY hour, exchange, side"""
+_BY_DAY: Final = """
+SELECT (hour AT TIME ZONE 'UTC')::date, exchange, side, sum(event_count)::bigint, sum(total_value_usd),
+       max(max_value_usd), sum(cascade_count)::bigint
+FROM ({}) AS hours GROUP BY 1, exchange, side ORDER BY 1, exchange, side"""
 
 MINUTES: Final = (
     time("minute", "Start of the minute."),
@@ -98,15 +102,8 @@ def daily(
 
     The hours that begin in the span, added up by UTC day.
     """
-    hours = hourly(store, span, symbol=symbol, exchange=exchange, side=side)
-    keys = (pl.col("hour").dt.date().alias("day"), "exchange", "side")
-    sums = pl.col("event_count", "total_value_usd", "cascade_count").sum()
-    return (
-        hours.group_by(*keys)
-        .agg(sums, pl.col("max_value_usd").max())
-        .select(pl.col(column.name).cast(column.dtype) for column in DAILY)
-        .sort("day", "exchange", "side")
-    )
+    values = {"start": span.start, "end": span.end, "symbol": symbol, "exchange": exchange, "side": side}
+    return frame(DAILY, store.rows(_BY_DAY.format(_OF_ALL if symbol is None else _OF_SYMBOL), values))
 
 
 def minutes(store: Store, span: Span, *, symbol: str | None = None, exchange: str | None = None) -> pl.DataFrame:

@@ -384,6 +384,15 @@ def test_errors_that_cancel_in_the_total_still_fail(good_day: str, table: str) -
     assert not after(good_day, f"{table}/adds_up", f"UPDATE {table} SET symbol = 'SOLUSDT' WHERE {ETH}").passed
 
 
+@pytest.mark.parametrize(
+    "column", ["event_count", "total_value_usd", "max_value_usd", "cascade_count", "significant_count"]
+)
+def test_totals_that_are_not_those_of_the_hours_fail_and_block(good_day: str, column: str) -> None:
+    verdict = after(good_day, "liquidations_hourly/totals", f"UPDATE liquidation_totals SET {column} = {column} + 1")
+    assert not verdict.passed
+    assert verdict.severe
+
+
 @pytest.mark.parametrize(("table", "column"), rollups.TABLES.items())
 @pytest.mark.parametrize(("by", "misaligned"), [("4 hours", 0), ("10 minutes", 1)])
 def test_a_bucket_that_is_moved_fails_though_the_day_adds_up(
@@ -399,10 +408,11 @@ def test_a_bucket_that_is_moved_fails_though_the_day_adds_up(
     assert bool(verdict.seen["misaligned"]) is bool(misaligned)
 
 
-@pytest.mark.parametrize("name", ["adds_up", "inside_day"])
+@pytest.mark.parametrize("name", ["adds_up", "inside_day", "totals"])
 def test_a_day_rewritten_after_its_rollup_is_a_warning_that_does_not_block(good_day: str, name: str) -> None:
-    rewritten = ("UPDATE day_state SET materialization = materialization + 1", f"DELETE FROM liquidations WHERE {ETH}")
-    verdict = after(good_day, f"liquidations_hourly/{name}", *rewritten)
+    gone = (f"DELETE FROM {table} WHERE {ETH}" for table in ("liquidations", "liquidations_significant"))
+    rewritten = "UPDATE day_state SET materialization = materialization + 1"
+    verdict = after(good_day, f"liquidations_hourly/{name}", rewritten, *gone)
     assert not verdict.passed
     assert not verdict.severe
     assert "rewritten" in verdict.description

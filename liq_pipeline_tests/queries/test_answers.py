@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from liq_pipeline import queries
+from liq_pipeline.errors import QueryError
 from liq_pipeline.queries import Span, Store
 from liq_pipeline_tests.queries.market import BOTH, NEXT, STRANGE
 from liq_pipeline_tests.warehouse.making import DAY, query
@@ -111,6 +112,92 @@ def test_the_course_of_the_largest_cascades(store: Store, events: list[Row]) -> 
     }
     largest = queries.cascades(store, BOTH).sort("total_value_usd", descending=True)["cascade_id"][0]
     assert queries.cascade_minutes(store, BOTH, limit=1)["cascade_id"].unique().to_list() == [largest]
+
+
+@pytest.mark.parametrize("symbol", SYMBOLS)
+def test_significant_ones_summed(store: Store, events: list[Row], symbol: str | None) -> None:
+    matter = [event for event in chosen(events, symbol) if event["is_significant"] or event["is_cascade"]]
+    for least in (None, Decimal(50_000)):
+        found = queries.significant_summary(store, BOTH, symbol=symbol, min_usd=least)
+        groups = by([event for event in matter if event["value_usd"] >= (least or 0)], "exchange", "side")
+        names = ("exchange", "side", "event_count", "total_value_usd", "max_value_usd", "cascade_count")
+        assert rows(found, *names) == [
+            (*key, len(group), usd(group), max(e["value_usd"] for e in group), sum(e["is_cascade"] for e in group))
+            for key, group in groups.items()
+        ]
+        for risk, group in zip(found["avg_risk_score"], groups.values(), strict=True):
+            scores = [event["risk_score"] for event in group if event["is_cascade"]]
+            assert risk == (pytest.approx(float(sum(scores) / len(scores))) if scores else None)
+
+
+@pytest.mark.parametrize("limit", [1, 5, 1000])
+@pytest.mark.parametrize("symbol", SYMBOLS)
+def test_the_largest_are_found_wherever_they_are(
+    store: Store, events: list[Row], symbol: str | None, limit: int
+) -> None:
+    # The second span begins and ends within hours, whose largest events may be outside of it.
+    for span in (BOTH, Span(BOTH.start + timedelta(minutes=50), BOTH.end - timedelta(hours=5, minutes=20))):
+        for said in ({}, {"exchange": "okx", "side": "SHORT"}):
+            fitting = [event for event in chosen(events, symbol, span) if all(event[k] == said[k] for k in said)]
+            expected = sorted(fitting, key=lambda event: event["value_usd"], reverse=True)[:limit]
+            found = queries.largest(store, span, symbol=symbol, limit=limit, **said)
+            assert found["event_id"].to_list() == [event["event_id"] for event in expected]
+
+
+@pytest.mark.parametrize("symbol", SYMBOLS)
+def test_days_and_minutes(store: Store, events: list[Row], symbol: str | None) -> None:
+    expected = by(chosen(events, symbol), lambda event: event["time"].date(), "exchange", "side")
+    found = queries.daily(store, BOTH, symbol=symbol)
+    assert rows(found, "day", "exchange", "side", "event_count", "total_value_usd") == [
+        (*key, len(group), usd(group)) for key, group in expected.items()
+    ]
+    minutes = by(chosen(events, symbol), lambda event: event["time"].replace(second=0, microsecond=0), "side")
+    assert queries.minutes(store, BOTH, symbol=symbol).rows() == [
+        (*key, len(group), usd(group)) for key, group in minutes.items()
+    ]
+
+
+def test_minutes_of_more_than_two_days_are_refused(store: Store) -> None:
+    with pytest.raises(QueryError, match="hourly"):
+        queries.minutes(store, Span.days(DAY, DAY + timedelta(2)))
+
+
+def test_symbols_by_usd(store: Store, events: list[Row]) -> None:
+    expected = sorted(by(events, "symbol").items(), key=lambda item: usd(item[1]), reverse=True)
+    names = ("symbol", "event_count", "total_value_usd", "long_count", "significant_count")
+    assert rows(queries.symbols(store, BOTH), *names) == [
+        (
+            *(*key, len(group), usd(group), sum(event["side"] == "LONG" for event in group)),
+            sum(event["is_significant"] for event in group),
+        )
+        for key, group in expected
+    ]
+    assert len(queries.symbols(store, BOTH, limit=1)) == 1
+
+
+def test_price_levels_of_the_past_most_events_first(store: Store, events: list[Row]) -> None:
+    groups = by(chosen(events, STRANGE), "price_level", "side")
+    found = queries.price_levels_history(store, BOTH, symbol=STRANGE)
+    assert {(row["price_level"], row["side"]): row["total_value_usd"] for row in found.to_dicts()} == {
+        (float(level), side): usd(group) for (level, side), group in groups.items()
+    }
+    assert found["event_count"].to_list() == sorted((len(group) for group in groups.values()), reverse=True)
+    assert {(row["price_level"], row["side"]): row["exchanges_involved"] for row in found.to_dicts()} == {
+        (float(level), side): sorted({event["exchange"] for event in group}) for (level, side), group in groups.items()
+    }
+
+
+@pytest.mark.parametrize("symbol", SYMBOLS)
+def test_exchanges_over_the_span_have_shares_and_labels(store: Store, events: list[Row], symbol: str | None) -> None:
+    found = queries.comparison_totals(store, BOTH, symbol=symbol)
+    groups = by(chosen(events, symbol), "exchange")
+    assert {row["exchange"]: (row["event_count"], row["total_value_usd"]) for row in found.to_dicts()} == {
+        exchange: (len(group), usd(group)) for (exchange,), group in groups.items()
+    }
+    assert found["share"].sum() == pytest.approx(1)
+    assert found["long_value_usd"].sum() + found["short_value_usd"].sum() == usd(chosen(events, symbol))
+    assert found["total_value_usd"].to_list() == sorted(found["total_value_usd"], reverse=True)
+    assert sorted(rows(found, "exchange", "coverage", "complete")) == [("binance", 0.5, False), ("okx", 1.0, True)]
 
 
 def test_a_comparison_is_labelled_with_what_was_seen(store: Store, events: list[Row]) -> None:

@@ -94,3 +94,5 @@ def test_a_span_without_a_zone_or_backwards_is_refused() -> None:
         Span(datetime(2025, 12, 10), datetime(2025, 12, 11))  # noqa: DTZ001
     with pytest.raises(QueryError, match="before it starts"):
         Span(BOTH.end, BOTH.start)
+    with pytest.raises(QueryError, match="before it starts"):
+        Span.days(date(2025, 12, 11), date(2025, 12, 10))

@@ -32,6 +32,23 @@ def inside_day(look: Look, table: str) -> Verdict:
     return judge_buckets(buckets, misaligned, wrong, *states)
 
 
+def totals(look: Look) -> Verdict:
+    """``liquidation_totals`` is what the hours and the significant events of the day add up to."""
+    return judge_totals(*look.row("totals"))
+
+
+def judge_totals(
+    hours: int, wrong: int, events: Decimal, usd: Decimal, day_at: int | None, rollup_at: int | None
+) -> Verdict:
+    """Passes when no hour, exchange and side differs, and no significant event or micro-dollar is missing."""
+    seen = {"hours": hours, "wrong": wrong, "missing_events": int(events), "missing_usd": float(usd)}
+    if not wrong and not events and not usd:
+        return Verdict(True, f"{hours} hours of an exchange and side, each with all its symbols", seen)
+    rewritten = _rewritten(day_at, rollup_at)
+    text = f"{wrong} of {hours} hours of an exchange and side differ, {events} significant events are missing"
+    return Verdict(False, f"{rewritten}; {text}" if rewritten else text, seen, severe=not rewritten)
+
+
 def judge_rollup(
     table: str,
     expected_events: int,
@@ -74,6 +91,15 @@ def _names(table: str) -> dict[str, sql.Identifier]:
     return {name: sql.Identifier(value) for name, value in names.items()}
 
 
+_TOTALS: Final = Check(
+    "totals",
+    totals,
+    "liquidation_totals, the sums over all symbols that the read API asks, equals what liquidations_hourly and "
+    f"liquidations_significant add up to. If it fails: {FORCE}.",
+    blocking=True,
+)
+
+
 def checks_of(table: str) -> Sequence[Check]:
     """The checks of one rollup. They block for what reads rollups, as reports do; no table of ours is made of them."""
     return (
@@ -92,4 +118,5 @@ def checks_of(table: str) -> Sequence[Check]:
             "rollup was defined with other bounds: compare it with sql/.",
             blocking=True,
         ),
+        *([_TOTALS] if table == "liquidations_hourly" else []),
     )
