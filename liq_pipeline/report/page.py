@@ -47,6 +47,7 @@ def render(day: Day) -> str:
         events_course=volumes.course(day, "event_count"),
         usd_course=volumes.course(day, "total_value_usd"),
         cumulative=volumes.cumulative(day),
+        passed=volumes.passed(day),
         strips=volumes.strips(day, of_venues),
         sides=volumes.sides(day),
         shares=volumes.shares(day),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -104,14 +105,25 @@ def course(day: Day, column: str) -> Plot:
 
 
 def cumulative(day: Day) -> Plot:
-    """USD since midnight: of both sides, of longs, and of shorts."""
-    sides = {side: _fives(day, side, "total_value_usd") for side in _SIDES}
+    """USD since midnight: of both sides, of longs, and of shorts; of a day that is not over as far as it goes."""
+    until = _BARS if (over := passed(day)) is None else math.ceil(over.total_seconds() / 60 / MINUTES)
+    sides = {side: _fives(day, side, "total_value_usd")[:until] for side in _SIDES}
     lines = {"all": [sum(both) for both in zip(*sides.values(), strict=True)], **sides}
     sums = {name: list(accumulate(line)) for name, line in lines.items()}
     top = shapes.nice(sums["all"][-1])
     return Plot(
         _BARS, 100, 0, f"${saying.usd(top)}", [Path(name, shapes.steps(line, top)) for name, line in sums.items()]
     )
+
+
+def passed(day: Day) -> timedelta | None:
+    """How much of the day had passed when its coverage was made; None of a day that is over, or not watched."""
+    elapsed = max(day.coverage["elapsed_seconds"].to_list(), default=86_400.0)
+    last = day.minutes["minute"].max()
+    if elapsed >= 86_400 or not isinstance(last, datetime):
+        return None
+    # Events are known a minute sooner than coverage.
+    return max(timedelta(seconds=elapsed), timedelta(hours=last.hour, minutes=last.minute + 1))
 
 
 def strips(day: Day, labels: Mapping[str, Label]) -> list[Strip]:

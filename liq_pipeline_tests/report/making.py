@@ -40,13 +40,13 @@ def made(database_url: str, entries: Sequence[Entry], settings: Settings = KEEP)
         rollups.materialize(database_url, table, DAY, settings, force=True)
 
 
-def seen(database_url: str, redis_url: str, spans: Iterable[tuple[str, int, int]]) -> None:
-    """Claim that feeds were covered, each from and to an hour of the day, and make the day's coverage."""
+def seen(database_url: str, redis_url: str, spans: Iterable[tuple[str, int, int]], now: float = 48) -> None:
+    """Claim that feeds were covered, each from and to an hour of the day, and make its coverage ``now`` hours after."""
     with redis.Redis.from_url(redis_url) as client:
         for feed, start, end in spans:
             at = {"from": MIDNIGHT + start * HOUR, "to": MIDNIGHT + end * HOUR}
             client.xadd(streams.coverage_key(feed), {"connection": "c", "part": 0, "parts": 1, **at})  # type: ignore[arg-type]
-    coverage.materialize(database_url, redis_url, DAY, KEEP, MIDNIGHT + 48 * HOUR)
+    coverage.materialize(database_url, redis_url, DAY, KEEP, MIDNIGHT + int(now * HOUR))
 
 
 def rendered(database_url: str, settings: Settings = KEEP) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
@@ -70,6 +71,20 @@ def test_an_empty_day_that_was_watched_says_so_and_which_gaps_there_were(databas
     assert "No liquidation of it has landed. What was seen of the day: bybit 100.0 %, okx 75.0 %." in page
     assert report.numbers(page)["feed.okx.coverage"] == "0.750000"
     assert '<td>06:00:00</td><td>12:00:00</td><td class="n">6 h</td><td>down</td>' in page
+
+
+def test_a_day_that_is_not_over_says_how_far_it_goes_and_draws_no_further(database: str, redis_url: str) -> None:
+    made(database, [entry(0, MIDNIGHT + 2 * HOUR, value_usd="1000")])
+    seen(database, redis_url, [("binance", 0, 6)], now=5.5)
+    page = rendered(database)
+    assert "this is what is known of its first 5 h 29 min" in page
+    (line,) = re.findall(r'class="trace all" d="([^"]*)"', page)
+    assert line.count("h1") == 66
+    seen(database, redis_url, [])
+    page = rendered(database)
+    assert 'id="passed"' not in page
+    (line,) = re.findall(r'class="trace all" d="([^"]*)"', page)
+    assert line.count("h1") == 288
 
 
 def test_exchanges_are_called_comparable_only_where_they_are(database: str, redis_url: str) -> None:
