@@ -31,6 +31,8 @@ _SUBSCRIBED_CHARACTERS: Final = 15_000
 """Of subscriptions on one connection. Bybit allows 21,000; the rest is for listings to come."""
 _WORST_FIRST: Final = ("blocked", "crashed", "backing_off", "silent", "connecting", "live")
 _KEPT_UNKNOWN: Final = 1_000
+_KEPT_BYTES: Final = 1 << 16
+"""Of a frame that is kept: together they take 64 MB at most. Larger ones wait for `liq reparse`."""
 
 
 class Feed:
@@ -123,7 +125,7 @@ class Feed:
         """Parse a frame and queue what it holds; what it was."""
         misses = self.instruments.misses
         parsed = self._parse(frame)
-        if self.instruments.misses != misses:
+        if self.instruments.misses != misses and len(frame) <= _KEPT_BYTES:
             self._unknown.append((received_at, frame))
         self._last_frame_at = received_at
         self.health.counts["frames"] += 1

@@ -7,6 +7,7 @@ becomes ``bundle``, by which prices are divided and quantities multiplied. ``1IN
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Final, NamedTuple
 
 from liq_pipeline.errors import InvalidLiquidationError
@@ -79,9 +80,13 @@ def split_quote(pair: str) -> tuple[str, str]:
 def expiry_of_day(text: str) -> str:
     """``26DEC25`` as ``251226``; raises InvalidLiquidationError for anything else."""
     found = re.fullmatch(r"(\d{1,2})([A-Z]{3})(\d{2})", text, re.ASCII)
-    if found is None or found[2] not in _MONTHS:
-        raise InvalidLiquidationError(f"expiry {text!a} is not a day such as 26DEC25")
-    return f"{found[3]}{_MONTHS.index(found[2]) + 1:02}{int(found[1]):02}"
+    try:
+        if found is None:
+            raise ValueError
+        day = date(2000 + int(found[3]), _MONTHS.index(found[2]) + 1, int(found[1]))
+    except ValueError:
+        raise InvalidLiquidationError(f"expiry {text!a} is not a day such as 26DEC25") from None
+    return f"{day:%y%m%d}"
 
 
 def _dated(pair: str, expiry: str | None) -> str:

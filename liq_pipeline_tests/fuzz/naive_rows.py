@@ -93,7 +93,9 @@ def bybit_contract(name: Any) -> Contract:
         found = re.fullmatch(r"([0-9]{1,2})([A-Z]{3})([0-9]{2})", rest[0])
         need(found is not None)
         assert found is not None
-        need(found[2] in _MONTHS and 1 <= int(found[1]) <= 31)
+        need(found[2] in _MONTHS)
+        days = calendar.monthrange(2000 + int(found[3]), _MONTHS.index(found[2]) + 1)[1]
+        need(1 <= int(found[1]) <= days)
         expiry = f"{found[3]}{_MONTHS.index(found[2]) + 1:02}{int(found[1]):02}"
     if pair.endswith("PERP") and len(pair) > 4:
         return linear(pair[:-4], "USDC", expiry)

@@ -83,6 +83,23 @@ def test_a_feed_queues_every_row_of_its_market_or_why_not(feed: str) -> None:
         assert len(queued.rejections) == len(reading.rows) - len(reading.expected) + late, frame
 
 
+def test_frames_that_wait_for_a_contracts_size_take_little_memory() -> None:
+    collecting = Feed(
+        "okx", exchanges.adapter("okx"), Settings(), cast(Landing, Recording()), cast(Redis, None), Timing(), "stream"
+    )
+    small, large = (
+        wire.okx(wire.okx_listed("NOBODY-USDT-SWAP", wire.okx_detail(new="x" * size))) for size in (10, 100_000)
+    )
+    tracemalloc.start()
+    try:
+        for number in range(300):
+            collecting.receive(small if number % 2 else large + b" " * number, NOW)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 5_000_000
+
+
 def _reason(feed: str, frame: bytes) -> str:
     (rejection,) = wire.parse(feed, frame).rejections
     assert rejection.frame == frame
@@ -128,6 +145,11 @@ def test_what_surrounds_many_rows_is_not_repeated_until_memory_is_full(feed: str
 def test_an_answer_that_holds_rows_is_not_dropped_as_an_answer(event: str) -> None:
     rows = json.loads(wire.okx(wire.okx_listed("BTC-USDT-SWAP", wire.OKX_DETAIL, wire.OKX_DETAIL)))
     assert len(wire.parse("okx", wire.encode({"event": event, **rows})).landed) == 2
+
+
+@pytest.mark.parametrize("contract", ["BTC-76DEC25", "BTC-0DEC25", "BTC-30FEB26", "BTCUSDT-31APR26"])
+def test_an_expiry_that_is_no_day_is_rejected(contract: str) -> None:
+    assert "is not a day" in wire.reason("bybit", wire.bybit(wire.bybit_row(s=contract)))
 
 
 @pytest.mark.parametrize("average", [[], {}, False, [0], "x"])
