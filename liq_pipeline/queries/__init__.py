@@ -13,6 +13,7 @@ from liq_pipeline.queries.cascading import cascade_venues, cascades
 from liq_pipeline.queries.columns import Column, Columns
 from liq_pipeline.queries.comparing import comparison, comparison_totals
 from liq_pipeline.queries.events import largest, significant, significant_summary
+from liq_pipeline.queries.landed import largest_events, newest_events
 from liq_pipeline.queries.levels import price_levels_history
 from liq_pipeline.queries.made import days, newest_day, why_empty
 from liq_pipeline.queries.members import cascade_minutes
@@ -54,12 +55,14 @@ __all__ = [
     "gaps",
     "hourly",
     "largest",
+    "largest_events",
     "last_hour",
     "last_hour_largest",
     "last_hour_venues",
     "live_view",
     "minutes",
     "newest_day",
+    "newest_events",
     "price_levels",
     "price_levels_history",
     "significant",

@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from liq_pipeline.queries import cascading, comparing, events, levels, made, members, now, seen, volumes
+from liq_pipeline.queries import cascading, comparing, events, landed, levels, made, members, now, seen, volumes
 from liq_pipeline.queries.columns import Columns
 
 
@@ -66,6 +66,8 @@ QUERIES: Final[Mapping[str, Query]] = {
         Query(made.days, made.DAYS, _DATABASE),
         Query(now.price_levels, now.PRICE_LEVELS, _REDIS),
         Query(now.active_cascades, now.ACTIVE_CASCADES, _REDIS),
+        Query(landed.newest_events, landed.LANDED, _REDIS),
+        Query(landed.largest_events, landed.LANDED, _REDIS),
         Query(now.last_hour, now.LAST_HOUR, _REDIS),
         Query(now.last_hour_venues, now.LAST_HOUR_VENUES, _REDIS),
         Query(now.last_hour_largest, now.LAST_HOUR_LARGEST, _REDIS),
