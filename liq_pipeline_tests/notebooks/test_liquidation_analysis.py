@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import html
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -109,14 +110,18 @@ def test_a_day_of_real_recordings_is_shown_with_what_it_has(servers: Servers) ->
     assert "binance: throttled, imported" in executed.said("comparison")
 
 
-def test_without_a_day_the_newest_that_has_data_is_shown_be_it_of_one_event(servers: Servers) -> None:
-    executed = run(servers)
+def test_without_a_day_the_newest_that_has_data_is_shown_be_it_of_one_event_and_without_redis(
+    servers: Servers,
+) -> None:
+    executed = run(servers._replace(redis_url="redis://127.0.0.1:1/1"))
     assert f"is {replayed.ONE_EVENT}. **Shown is that day.**" in executed.said("choose")
     assert html.escape(replayed.STRANGE) in executed.said("choose")
-    assert executed.figures - NOW == OF_EVENTS | OF_LARGE_ONES
+    assert executed.figures == OF_EVENTS | OF_LARGE_ONES
     assert_figures_follow(executed, servers, Span.day(replayed.ONE_EVENT))
     for cell in ("cascades", "cascade-summary", "cascade-timeline"):
         assert executed.said(cell).startswith("**No cascades** in ")
+    for cell in ("connect", *NOW, "cascade-status"):
+        assert "127.0.0.1 port 1" in executed.said(cell) and "LIQ_REDIS_URL" in executed.said(cell)
 
 
 def test_where_there_is_nothing_every_section_says_why(database_url: str, redis_url: str) -> None:
@@ -137,18 +142,7 @@ def test_it_is_committed_as_it_was_written_without_outputs() -> None:
     assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", cell.id) for cell in notebook.cells)
     assert [cell.id for cell in code if "parameters" in cell.metadata.get("tags", [])] == ["parameters"]
     imported = set(re.findall(r"^(?:import|from) (\w+)", "\n".join(cell.source for cell in code), re.MULTILINE))
-    assert imported <= {
-        "IPython",
-        "datetime",
-        "dotenv",
-        "html",
-        "liq_pipeline",
-        "math",
-        "os",
-        "pathlib",
-        "plotly",
-        "polars",
-    }
+    assert imported - sys.stdlib_module_names == {"IPython", "dotenv", "liq_pipeline", "plotly", "polars"}
 
 
 def assert_figures_follow(executed: Executed, servers: Servers, day: Span, only: str | None = None) -> None:
