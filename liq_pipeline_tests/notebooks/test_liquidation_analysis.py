@@ -107,7 +107,7 @@ def test_a_day_of_real_recordings_is_shown_with_what_it_has(servers: Servers) ->
     executed = run(servers, LIQ_NOTEBOOK_DAY=str(replayed.RECORDED), LIQ_NOTEBOOK_SYMBOL="BTCUSDT")
     assert executed.figures >= OF_EVENTS | OF_LARGE_ONES | OF_CASCADES
     assert_figures_follow(executed, servers, Span.day(replayed.RECORDED), only="BTCUSDT")
-    assert "binance: throttled, imported" in executed.said("comparison")
+    assert "binance: throttled, not collected" in executed.said("comparison")
 
 
 def test_without_a_day_the_newest_that_has_data_is_shown_be_it_of_one_event_and_without_redis(
@@ -174,7 +174,7 @@ def assert_figures_follow(executed: Executed, servers: Servers, day: Span, only:
         layout, traces = shown(executed, cell)["layout"], shown(executed, cell)["data"]
         assert "not comparable" in layout["title"]["subtitle"]["text"]
         labels = [trace["x"][0] if cell == "exchange-totals" else trace["name"] for trace in traces]
-        assert all(re.fullmatch(r"\w+: (complete|throttled), ([\d.]+ % seen|imported)", label) for label in labels)
+        assert all(re.fullmatch(r"\w+: (complete|throttled), ([\d.]+ % seen|not collected)", label) for label in labels)
 
 
 def assert_cascades_follow(executed: Executed, servers: Servers, day: Span, only: str | None) -> None:
