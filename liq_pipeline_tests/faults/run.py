@@ -64,7 +64,10 @@ def run(schedule: Schedule, template: Template, folder: Path) -> Report:
         try:
             evidence = asyncio.run(_attack(schedule, servers, folder, database, report))
         except* NeverRecoveredError as errors:
-            report.verdict.failures.append(f"{errors.exceptions[0]}; the logs: {_logs(folder)}")
+            error: BaseException = errors
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            report.verdict.failures.append(f"{error}; the logs: {_logs(folder)}")
         else:
             report.verdict = judge(evidence)
     report.seconds = round(time.monotonic() - began, 1)
