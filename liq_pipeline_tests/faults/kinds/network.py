@@ -13,7 +13,8 @@ from liq_pipeline_tests.faults.line import VENUES, Line, until
 from liq_pipeline_tests.faults.play import REMEMBERED
 from liq_pipeline_tests.faults.proxy import Proxy, Way
 
-_BYTES_PER_SECOND: Final = (3_000, 30_000)
+_BYTES_PER_SECOND: Final = {"venue": (500, 5_000), "redis": (3_000, 30_000), "postgres": (3_000, 30_000)}
+"""A venue sends one or two thousand, what lands is several times that."""
 _SERVERS: Final = {"venue": VENUES, "redis": ("redis",), "postgres": ("postgres",)}
 _NEEDS_TIME: Final = frozenset({"time"})
 """Silence is noticed after 45 seconds."""
@@ -71,11 +72,12 @@ class Slow:
 
     name: str
     to: Sequence[str]
+    bytes_per_second: tuple[int, int]
     needs: frozenset[str] = frozenset()
 
     async def inject(self, line: Line, draw: Random) -> None:
         proxy = line.proxies[draw.choice(self.to)]
-        proxy.slow(draw.uniform(*_BYTES_PER_SECOND))
+        proxy.slow(draw.uniform(*self.bytes_per_second))
         await asyncio.sleep(draw.uniform(1, 4))
         _end(proxy, draw, lambda: proxy.slow(None))
 
@@ -119,7 +121,7 @@ KINDS: Final[Sequence[Fault]] = (
     *(Cut(f"cut_{name}", to) for name, to in _SERVERS.items()),
     *(Refuse(f"refuse_{name}", to) for name, to in _SERVERS.items()),
     *(Stall(f"stall_{name}", to) for name, to in _SERVERS.items()),
-    *(Slow(f"slow_{name}", to) for name, to in _SERVERS.items()),
+    *(Slow(f"slow_{name}", to, _BYTES_PER_SECOND[name]) for name, to in _SERVERS.items()),
     HalfOpen("half_open_venue", VENUES, _NEEDS_TIME),
     HalfOpen("half_open_redis", ("redis",), _NEEDS_TIME),
     ReturnToRepeats(),
