@@ -17,6 +17,7 @@ import redis
 from liq_pipeline import streams
 from liq_pipeline.dagster_defs.checks.parity import COLUMNS as CASCADE_COLUMNS
 from liq_pipeline.definitions import defs
+from liq_pipeline.exchanges import adapter
 from liq_pipeline.settings import Settings, load_settings
 from liq_pipeline.warehouse import coverage
 from liq_pipeline.warehouse.days import stale_days
@@ -148,11 +149,18 @@ def judge_events(evidence: Evidence, verdict: Verdict) -> list[Event]:
 
 
 def _is_excused(evidence: Evidence, gaps: Sequence[Gap], sent: Sent) -> bool:
-    """Whether all its sendings went to nobody, or were on their way when a gap began."""
-    return all(
+    """Whether it happened in a gap, and all its sendings went to nobody or were on their way when one began.
+
+    What a venue sends later than it ever does may have happened when all was covered: of that only the second counts.
+    """
+    on_their_way = all(
         any(gap.start <= _until(evidence, sent.event.exchange, sending) and gap.end >= sending.at for gap in gaps)
         for sending in sent.sendings
     )
+    time = sent.event.time
+    allowed = int(adapter(sent.event.exchange).publish_seconds * 1000)
+    is_late = min(sending.at for sending in sent.sendings) > time + allowed
+    return on_their_way and (is_late or any(gap.start <= time <= gap.end for gap in gaps))
 
 
 def _until(evidence: Evidence, venue: str, sending: Sending) -> int:

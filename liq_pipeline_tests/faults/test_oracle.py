@@ -34,7 +34,7 @@ class Scene:
     def __init__(self, database_url: str, redis_url: str, home: Path) -> None:
         migrate(database_url, plain=True)
         self.began = now_ms() - 30 * SECOND
-        self.unseen = range(self.began + SECOND, self.began + 2 * SECOND)
+        self.unseen = range(self.began + 3 * SECOND, self.began + 4 * SECOND)
         market = frames(1, self.began, throttle=False)
         self.lines = list(takewhile(lambda line: line.received_at < self.began + 10 * SECOND, market))
         ledger = Ledger()
@@ -47,7 +47,8 @@ class Scene:
         self.redis_url = redis_url
         self._claim("binance", self.began, ended)
         self._claim("okx", self.began, ended)
-        self._claim("bybit", self.began, self.unseen.start)
+        # What comes in that second happened in it, or within the second before.
+        self._claim("bybit", self.began, self.unseen.start - SECOND)
         self._claim("bybit", self.unseen.stop, ended)
 
     @property
