@@ -195,6 +195,8 @@ def _replace(out: Path, content: bytes) -> None:
 
 
 def _why_empty(store: Store, query: Query, values: Mapping[str, Any]) -> str:
+    if query.empty:
+        return query.empty
     said = {name: values[name] for name in ("symbol", "exchange") if name in values}
     if "span" in values:
         return queries.why_empty(store, values["span"], **said)

@@ -219,9 +219,9 @@ def why_quiet(store: Store, symbol: str | None = None) -> str:
         return "No live view runs, which keeps the rolling hour: start `liq up`, or `liq live`."
     if said.watermark is None:
         return "The live view has seen no event yet: `liq query feeds` shows whether any feed delivers."
-    nothing = f"nothing of {symbol}" if symbol else "nothing"
+    kind = f"this of {symbol}" if symbol else "this"
     end = datetime.fromtimestamp(said.watermark / 1000, UTC)
-    return f"The live view runs, and there is {nothing} in its hour, which ends at {end:%H:%M:%S} UTC."
+    return f"The live view runs, and shows nothing of {kind} for its hour, which ends at {end:%H:%M:%S} UTC."
 
 
 def _level(symbol: str, level: str, side: str, fields: _Hash) -> dict[str, Any]:

@@ -20,6 +20,8 @@ class Query:
     function: Callable[..., pl.DataFrame]
     columns: Columns
     server: str
+    empty: str = ""
+    """What an empty answer means, where that is not that something lacks."""
 
     @property
     def name(self) -> str:
@@ -45,6 +47,7 @@ class Query:
 
 _DATABASE: Final = "database"
 _REDIS: Final = "Redis"
+_QUIET: Final = "Nothing of this landed in the last hour: `liq query feeds` says whether any feed delivers."
 QUERIES: Final[Mapping[str, Query]] = {
     query.name: query
     for query in (
@@ -62,12 +65,12 @@ QUERIES: Final[Mapping[str, Query]] = {
         Query(comparing.comparison, comparing.COMPARISON, _DATABASE),
         Query(comparing.comparison_totals, comparing.TOTALS, _DATABASE),
         Query(seen.coverage, seen.COVERAGE, _DATABASE),
-        Query(seen.gaps, seen.GAPS, _DATABASE),
+        Query(seen.gaps, seen.GAPS, _DATABASE, "No gap is known there: `liq query coverage` says how much was seen."),
         Query(made.days, made.DAYS, _DATABASE),
         Query(now.price_levels, now.PRICE_LEVELS, _REDIS),
         Query(now.active_cascades, now.ACTIVE_CASCADES, _REDIS),
-        Query(landed.newest_events, landed.LANDED, _REDIS),
-        Query(landed.largest_events, landed.LANDED, _REDIS),
+        Query(landed.newest_events, landed.LANDED, _REDIS, _QUIET),
+        Query(landed.largest_events, landed.LANDED, _REDIS, _QUIET),
         Query(now.last_hour, now.LAST_HOUR, _REDIS),
         Query(now.last_hour_venues, now.LAST_HOUR_VENUES, _REDIS),
         Query(now.last_hour_largest, now.LAST_HOUR_LARGEST, _REDIS),

@@ -91,7 +91,9 @@ def test_an_empty_answer_is_no_error_and_says_why(run: Run, capsys: pytest.Captu
     assert run("cascades", "--day", DAY) == 0
     assert "The database holds no tables yet" in capsys.readouterr().err
     assert run("gaps", "--day", DAY, "--format", "json") == 0
-    assert json.loads(capsys.readouterr().out) == []
+    output = capsys.readouterr()
+    assert json.loads(output.out) == []
+    assert "No gap is known there" in output.err
     assert run("active-cascades") == 0
     assert "No live view runs" in capsys.readouterr().err
 

@@ -19,6 +19,8 @@ from liq_pipeline_tests.warehouse.test_rollups import market, materialize
 _EVENTS = ("liquidations_raw", "liquidations", "liquidations_significant", "liquidation_cascades")
 _FILLED = (*_EVENTS, *rollups.TABLES, "day_state", "rollup_state", "frames_rejected", "feed_gaps", "feed_coverage")
 
+_TOTALS = "SELECT * FROM liquidation_totals ORDER BY hour, exchange, side"
+
 
 def make_old(url: str, version: int, *, timescaledb: bool) -> None:
     """Apply the files up to ``version``, as the program of that time did."""
@@ -86,6 +88,8 @@ def test_an_older_database_becomes_todays_without_loss(
     assert migrate.migrate(database_url) == migrate.required_version()
 
     assert contents(database_url, columns) == before
+    totals = query(database_url, _TOTALS)
+    assert totals
     with connect(database_url) as connection:
         assert reads.flavour(connection).timescaledb == timescaledb
     # What was made is what would be made: a day made again is the same, and the line goes on.
@@ -97,6 +101,7 @@ def test_an_older_database_becomes_todays_without_loss(
     assert {table: again[table] for table in (*_EVENTS, *rollups.TABLES)} == {
         table: before[table] for table in (*_EVENTS, *rollups.TABLES)
     }
+    assert query(database_url, _TOTALS) == totals
     land(database_url, [entry(1000)])
     materialize(database_url)
     assert query(database_url, "SELECT sum(event_count) FROM liquidations_hourly") == [
