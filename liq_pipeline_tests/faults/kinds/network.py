@@ -16,8 +16,6 @@ from liq_pipeline_tests.faults.proxy import Proxy, Way
 _BYTES_PER_SECOND: Final = {"venue": (500, 5_000), "redis": (3_000, 30_000), "postgres": (3_000, 30_000)}
 """A venue sends one or two thousand, what lands is several times that."""
 _SERVERS: Final = {"venue": VENUES, "redis": ("redis",), "postgres": ("postgres",)}
-_NEEDS_TIME: Final = frozenset({"time"})
-"""Silence is noticed after 45 seconds."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ KINDS: Final[Sequence[Fault]] = (
     *(Refuse(f"refuse_{name}", to) for name, to in _SERVERS.items()),
     *(Stall(f"stall_{name}", to) for name, to in _SERVERS.items()),
     *(Slow(f"slow_{name}", to, _BYTES_PER_SECOND[name]) for name, to in _SERVERS.items()),
-    HalfOpen("half_open_venue", VENUES, _NEEDS_TIME),
-    HalfOpen("half_open_redis", ("redis",), _NEEDS_TIME),
+    HalfOpen("half_open_venue", VENUES),
+    HalfOpen("half_open_redis", ("redis",)),
     ReturnToRepeats(),
 )
