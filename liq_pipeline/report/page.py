@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -91,4 +92,5 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["quoted"] = shlex.quote
     return environment.get_template("page.html")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from liq_pipeline import report
+from liq_pipeline import queries, report
 from liq_pipeline.settings import Settings
 from liq_pipeline.streams import Entry
 from liq_pipeline.warehouse.migrate import migrate
@@ -109,6 +109,10 @@ def test_a_day_of_one_event_has_every_section(database: str) -> None:
         assert f'<section id="{section}">' in page
     assert 'id="why-empty"' not in page
     assert "There was none on this day." in page
+    commands = re.findall(r"liq query (\w+)([^<]*)<", page)
+    assert len(commands) > 5
+    for name, options in commands:
+        assert set(queries.QUERIES[name].needs) <= {"span", *("symbol" for _ in re.findall("--symbol", options))}
 
 
 def test_the_same_events_make_the_same_bytes_in_any_database_and_order(database: str, postgres_server: str) -> None:
