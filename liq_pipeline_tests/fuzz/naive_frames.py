@@ -73,9 +73,9 @@ def loads(text: bytes) -> Members | None:
     """The JSON object in a text; None where there is none that a database can keep."""
     try:
         value = json.loads(
-            text.decode(), parse_float=Decimal, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=Members
+            text.decode(), parse_float=_fraction, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=Members
         )
-    except (ValueError, RecursionError, InvalidOperation):
+    except (ValueError, RecursionError):
         return None
     if not isinstance(value, Members) or (b"\\u" in text and any(map(_is_lone_surrogate, _leaves(value)))):
         return None
@@ -85,6 +85,14 @@ def loads(text: bytes) -> Members | None:
 def _integer(text: str) -> int | Decimal:
     # Python makes no number of more than 4,300 digits; PostgreSQL does.
     return int(text) if len(text) < 4000 else Decimal(text)
+
+
+def _fraction(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        # An exponent of more digits than there are numbers for; in a field that is read, as out of range as this.
+        return Decimal("1e999999")
 
 
 def _refuse(constant: str) -> None:
