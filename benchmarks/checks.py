@@ -7,18 +7,30 @@ frames, so that ids_stable fails here, in the time it takes.
 from __future__ import annotations
 
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import click
 
 from benchmarks.databases import arguments, flavours, servers
 from benchmarks.day import DAY, KEEP, land
+from liq_pipeline import queries, report
 from liq_pipeline.dagster_defs.checks.definitions import CHECKS
 from liq_pipeline.dagster_defs.checks.rules import looking
+from liq_pipeline.settings import Settings
 from liq_pipeline.warehouse import days, rollups
 
 TARGET: Final = 1.0
 """The checks may take as long as the tables at most."""
+
+
+def reported(database_url: str, folder: Path) -> Settings:
+    """Settings under which the day has its report, which is looked at, too."""
+    settings = KEEP.model_copy(update={"report_dir": folder})
+    with queries.connect(settings, database_url=database_url) as store:
+        report.write(settings, DAY, report.render(report.gather(store, DAY)))
+    return settings
 
 
 def main() -> None:
@@ -34,7 +46,7 @@ def main() -> None:
             limit = time.perf_counter() - begun
             click.echo(f"{options.events:,} events of one day on {flavour}: tables made in {limit:.2f} s")
             total = 0.0
-            with looking(url, [DAY], KEEP) as (look,):
+            with TemporaryDirectory() as folder, looking(url, [DAY], reported(url, Path(folder))) as (look,):
                 for table, declared in CHECKS.items():
                     for check in declared:
                         begun = time.perf_counter()

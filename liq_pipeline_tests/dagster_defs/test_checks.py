@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from liq_pipeline import queries, report
 from liq_pipeline.dagster_defs.checks import definitions, events, raw
 from liq_pipeline.dagster_defs.checks.definitions import CHECKS
 from liq_pipeline.dagster_defs.checks.rules import Look, Verdict, looking
@@ -70,8 +72,16 @@ def after(database_url: str, name: str, *changes: str | Sequence[Entry], setting
         return check(look, name)
 
 
-def test_a_good_day_passes_everything_as_the_reader(good_day: str) -> None:
-    with looking(good_day, [DAY], KEEP) as (look,):
+def _reported(database_url: str, day: date, folder: Path) -> Settings:
+    """Settings under which the day has its report."""
+    settings = KEEP.model_copy(update={"report_dir": folder})
+    with queries.connect(settings, database_url=database_url) as store:
+        report.write(settings, day, report.render(report.gather(store, day)))
+    return settings
+
+
+def test_a_good_day_passes_everything_as_the_reader(good_day: str, tmp_path: Path) -> None:
+    with looking(good_day, [DAY], _reported(good_day, DAY, tmp_path)) as (look,):
         verdicts = {f"{table}/{item.name}": item.rule(look) for table in CHECKS for item in CHECKS[table]}
     assert {name: verdict.description for name, verdict in verdicts.items() if not verdict.passed} == {}
     assert verdicts["liquidations/matches_raw"].seen["rows"] == 18
@@ -80,8 +90,9 @@ def test_a_good_day_passes_everything_as_the_reader(good_day: str) -> None:
     assert verdicts["liquidations_raw/ids_stable"].seen == {"read_again": 18, "wrong": 0}
 
 
-def test_a_day_without_events_passes_everything(good_day: str) -> None:
-    with looking(good_day, [DAY + timedelta(days=30)], KEEP) as (look,):
+def test_a_day_without_events_passes_everything(good_day: str, tmp_path: Path) -> None:
+    day = DAY + timedelta(days=30)
+    with looking(good_day, [day], _reported(good_day, day, tmp_path)) as (look,):
         verdicts = [item.rule(look) for declared in CHECKS.values() for item in declared]
     assert [verdict.description for verdict in verdicts if not verdict.passed] == []
 
