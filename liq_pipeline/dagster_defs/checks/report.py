@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
@@ -18,11 +19,15 @@ def matches_tables(look: Look) -> Verdict:
     """The numbers that can be read from the day's file are those of the tables, exactly."""
     path = path_of(look.settings, look.day)
     try:
-        page = path.read_text("utf-8")
+        page, written = path.read_text("utf-8"), datetime.fromtimestamp(path.stat().st_mtime, UTC)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "is no text"
         return Verdict(False, f"{path} cannot be read: {reason}: {AGAIN}")
-    return judge_report(str(path), numbers(page), Headline(*look.row("report")))
+    verdict = judge_report(str(path), numbers(page), Headline(*look.row("report")))
+    if verdict.passed or not look.row("report_rewritten", written=written)[0]:
+        return verdict
+    text = "the day was rewritten after its report, which the run that did it writes again"
+    return verdict._replace(description=f"{text}: {verdict.description}", severe=False)
 
 
 def judge_report(path: str, found: Mapping[str, str], expected: Headline) -> Verdict:
@@ -50,8 +55,9 @@ REPORT: Final[Sequence[Check]] = (
         "matches_tables",
         matches_tables,
         "The day's file is there, and its headline numbers, read back from it, equal those of liquidations and "
-        f"liquidation_cascades. If it fails: {AGAIN}; if it fails again, something writes to LIQ_REPORT_DIR beside "
-        "its asset, or the rollups differ from liquidations: see their checks.",
+        f"liquidation_cascades. If it fails: {AGAIN} (a warning that the day was rewritten mends itself); if it fails "
+        "again, something writes to LIQ_REPORT_DIR beside its asset, or the rollups differ from liquidations: see "
+        "their checks.",
         blocking=True,
     ),
 )
