@@ -95,6 +95,7 @@ def test_the_names_of_assets_jobs_schedules_and_sensors_stay_as_they_are() -> No
         "liquidation_cascades/live_equals_batch",
         "liquidations_hourly/adds_up",
         "liquidations_hourly/inside_day",
+        "liquidations_hourly/totals",
         "liquidation_price_levels/adds_up",
         "liquidation_price_levels/inside_day",
         "liquidation_exchange_comparison/adds_up",
