@@ -1,8 +1,9 @@
 """A demo for half an hour with a hand-over every two minutes: what grows, and what stays flat.
 
 Run by hand: ``python -m benchmarks.soak [--minutes 30] [--shift 120]``. Starts ``liq up --demo`` in a home of its own,
-takes a sample every five seconds, writes them to ``--csv``, draws ``--plot`` and prints a table; exit code 1 says that
-something grew that has to be flat. ``--again FILE`` draws and judges the samples of an earlier run.
+whose streams hold all that ``LIQ_STREAM_HOURS`` (here 1) allows from the start, takes a sample every five seconds,
+writes them to ``--csv``, draws ``--plot`` and prints a table; exit code 1 says that something grew that has to be flat.
+``--again FILE`` draws and judges the samples of an earlier run.
 
 Flat is what in the median of the last third of the time is at most 10 % above that of the middle third, or a small
 amount. Dagster's records are kept for days, so that half an hour shows nothing of it: here the nightly pruning and the
@@ -31,6 +32,7 @@ import dagster as dg
 from dagster._core.definitions.run_request import InstigatorType
 
 from benchmarks.soak_line import Sample, Watched
+from benchmarks.soak_past import land_past
 from benchmarks.soak_verdict import changes, plot, read, table
 from liq_pipeline.dagster_defs.instance import open_instance
 from liq_pipeline.dagster_defs.pruning import prune
@@ -39,6 +41,7 @@ from liq_pipeline.embedded.account import server_account
 
 _EVERY: Final = 5.0
 _PRUNED_EVERY: Final = 120.0
+_STREAM_HOURS: Final = 1
 _START_SECONDS: Final = 600.0
 _STOP_SECONDS: Final = 180.0
 _UP: Final = (sys.executable, "-P", "-c", "from liq_pipeline.cli import main; main()", "up", "--demo")
@@ -80,7 +83,15 @@ def _demo(folder: Path, shift: int) -> Iterator[int]:
     temporary = folder / "tmp"
     temporary.mkdir()
     temporary.chmod(0o1777)
-    environment = {**kept, "LIQ_HOME": str(folder), "LIQ_SHIFT_SECONDS": str(shift), "TMPDIR": str(temporary)}
+    environment = {
+        **kept,
+        "LIQ_HOME": str(folder),
+        "LIQ_SHIFT_SECONDS": str(shift),
+        "LIQ_STREAM_HOURS": str(_STREAM_HOURS),
+        "TMPDIR": str(temporary),
+    }
+    landed = land_past(folder / "demo", _STREAM_HOURS + 0.05, environment)
+    click.echo(f"{landed:,} events of the time before are in the streams")
     up = subprocess.Popen([*_UP, "--port", str(port)], env=environment)
     try:
         process.until(lambda: up.poll() is not None or _answers(port), _START_SECONDS)
