@@ -164,7 +164,8 @@ class OkxAdapter:
     keepalive_seconds: float = 20.0
     # Two answers to our pings missed.
     silence_seconds: float = 45.0
-    publish_seconds: float = 1.0
+    # One a second and symbol: the largest or last of a second can only be sent after it, and the way takes its time.
+    publish_seconds: float = 1.5
     # OKX documents no age limit; a day keeps a connection from outliving the venue's deployments.
     renew_seconds: float = 24 * 3600.0
     complete: bool = False
