@@ -74,6 +74,17 @@ EXCHANGE: Final = text("exchange", "The venue, lower case: binance, bybit, okx."
 SYMBOL: Final = text(
     "symbol", "Canonical: base and quote (BTCUSDT); inverse ends in USD, dated futures keep the expiry."
 )
+LIQUIDATION: Final = (
+    time("time", "Event time at the venue."),
+    EXCHANGE,
+    SYMBOL,
+    SIDE,
+    number("price", "USD per coin", "What it was closed at, as the venue means it."),
+    number("quantity", "coins", "How much of the base coin."),
+    usd("value_usd", "Price times quantity."),
+)
+"""What every answer of single liquidations begins with."""
+EVENT_ID: Final = text("event_id", "The same however and how often it arrives.")
 
 
 def schema(columns: Columns) -> dict[str, DataType]:

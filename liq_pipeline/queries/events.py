@@ -7,24 +7,29 @@ from typing import Final
 
 import polars as pl
 
-from liq_pipeline.queries.columns import EXCHANGE, SIDE, SYMBOL, count, flag, frame, number, text, time, usd
+from liq_pipeline.queries.columns import (
+    EVENT_ID,
+    EXCHANGE,
+    LIQUIDATION,
+    SIDE,
+    count,
+    flag,
+    frame,
+    number,
+    text,
+    usd,
+)
 from liq_pipeline.queries.span import Span
 from liq_pipeline.queries.store import Store
 
 SIGNIFICANT: Final = (
-    time("time", "Event time at the venue."),
-    EXCHANGE,
-    SYMBOL,
-    SIDE,
-    number("price", "USD per coin", "What it was closed at, as the venue means it."),
-    number("quantity", "coins", "How much of the base coin."),
-    usd("value_usd", "Price times quantity."),
+    *LIQUIDATION,
     flag("is_cascade", "It is a member of a cascade."),
     text("cascade_id", "Which; null outside cascades."),
     count("cascade_event_count", "Members of that cascade; null outside."),
     number("risk_score", "0 to 1", "Of the cascade around it; null outside."),
     text("session_type", "UTC: weekend, otherwise asian 00-08, european 08-16, us 16-24."),
-    text("event_id", "The same however and how often it arrived."),
+    EVENT_ID,
 )
 _SIGNIFICANT: Final = """
 SELECT time, exchange, symbol, side, price::float8, quantity::float8, value_usd, is_cascade, cascade_id::text,
@@ -66,17 +71,11 @@ WHERE time >= %(start)s AND time < %(end)s
 GROUP BY exchange, side ORDER BY exchange, side"""
 
 LARGEST: Final = (
-    time("time", "Event time at the venue."),
-    EXCHANGE,
-    SYMBOL,
-    SIDE,
-    number("price", "USD per coin", "What it was closed at, as the venue means it."),
-    number("quantity", "coins", "How much of the base coin."),
-    usd("value_usd", "Price times quantity."),
+    *LIQUIDATION,
     flag("is_cascade", "It is a member of a cascade."),
     text("cascade_id", "Which; null outside cascades."),
     number("risk_score", "0 to 1", "Of the cascade around it; null outside."),
-    text("event_id", "The same however and how often it arrived."),
+    EVENT_ID,
 )
 # Hours tell their largest event. That of the limit-th hour is a bound: as many events at least reach it, so that only
 # hours that reach it are to be looked into; one by one, which OFFSET 0 sees to, or all chunks would be read.

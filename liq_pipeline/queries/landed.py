@@ -12,23 +12,17 @@ import polars as pl
 import redis
 
 from liq_pipeline.live.standing import standing
-from liq_pipeline.queries.columns import EXCHANGE, SIDE, SYMBOL, frame, number, text, time, usd
+from liq_pipeline.queries.columns import EVENT_ID, LIQUIDATION, frame, text, time
 from liq_pipeline.queries.store import Store
 from liq_pipeline.streams import Entry, decode_entry, events_key
 from liq_pipeline.warehouse.backlog import now_ms, parse_id
 from liq_pipeline.warehouse.windows import utc
 
 LANDED: Final = (
-    time("time", "Event time at the venue."),
-    EXCHANGE,
-    SYMBOL,
-    SIDE,
-    number("price", "USD per coin", "What it was closed at, as the venue means it."),
-    number("quantity", "coins", "How much of the base coin."),
-    usd("value_usd", "Price times quantity."),
+    *LIQUIDATION,
     time("landed_at", "When it landed in Redis."),
     text("source", "stream, replay or simulated."),
-    text("event_id", "The same however and how often it arrives."),
+    EVENT_ID,
 )
 _HOUR_MS: Final = 3_600_000
 _AT_A_TIME: Final = 1_000

@@ -21,7 +21,21 @@ from liq_pipeline.liquidation import Side
 from liq_pipeline.live.cascades import STATUS_PREFIX
 from liq_pipeline.live.standing import standing
 from liq_pipeline.live.view import LARGEST_KEY, LEVELS_PREFIX, MINUTES_PREFIX, TOTALS_PREFIX
-from liq_pipeline.queries.columns import EXCHANGE, SIDE, SYMBOL, count, flag, frame_of, number, text, texts, time, usd
+from liq_pipeline.queries.columns import (
+    EVENT_ID,
+    EXCHANGE,
+    LIQUIDATION,
+    SIDE,
+    SYMBOL,
+    count,
+    flag,
+    frame_of,
+    number,
+    text,
+    texts,
+    time,
+    usd,
+)
 from liq_pipeline.queries.store import Store
 from liq_pipeline.settings import EXCHANGES
 from liq_pipeline.streams import feed_key, lease_key
@@ -71,14 +85,8 @@ LAST_HOUR_VENUES: Final = (
     time("last_seen", "The newest."),
 )
 LAST_HOUR_LARGEST: Final = (
-    time("time", "Event time at the venue."),
-    EXCHANGE,
-    SYMBOL,
-    SIDE,
-    number("price", "USD per coin", "What it was closed at, as the venue means it."),
-    number("quantity", "coins", "How much of the base coin."),
-    usd("value_usd", "Price times quantity."),
-    text("event_id", "The same however and how often it arrived."),
+    *LIQUIDATION,
+    EVENT_ID,
 )
 FEED_HEALTH: Final = (
     text("feed", "The exchange, with :inverse for its inverse contracts."),

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from liq_pipeline.exchanges import adapter
 from liq_pipeline.exchanges.instruments import snapshot
-from liq_pipeline.simulate.ledger import Line, Outcome, Row
-from liq_pipeline_tests.line.expected import Event
+from liq_pipeline.simulate.ledger import Line, Outcome
+from liq_pipeline_tests.line.expected import Event, event_of
 
 
 @dataclass(frozen=True)
@@ -82,21 +81,4 @@ def meant(line: Line) -> list[Event]:
     if not rows:
         return []
     landed = adapter(line.venue).parse(line.text.encode(), snapshot(line.venue)).landed
-    return [_event(row, item.liquidation.event_id) for row, item in zip(rows, landed, strict=True)]
-
-
-def _event(row: Row, event_id: str) -> Event:
-    assert row.time and row.contract and row.symbol and row.side and row.price and row.quantity and row.value_usd
-    return Event(
-        time=row.time,
-        exchange=row.exchange,
-        contract=row.contract,
-        symbol=row.symbol,
-        side=row.side,
-        price=Decimal(row.price),
-        quantity=Decimal(row.quantity),
-        value_usd=Decimal(row.value_usd),
-        price_kind=row.price_kind or "",
-        limit_price=Decimal(row.limit_price) if row.limit_price else None,
-        event_id=event_id,
-    )
+    return [event_of(row, item.liquidation.event_id) for row, item in zip(rows, landed, strict=True)]

@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, localcontext
 from typing import Any
 
+from liq_pipeline.simulate import ledger
+
 HOUR = 3_600_000
 DAY = 24 * HOUR
 SIGNIFICANT = Decimal(100_000)
@@ -34,6 +36,24 @@ class Event:
     limit_price: Decimal | None = None
     market: str = "linear"
     event_id: str = ""
+
+
+def event_of(row: ledger.Row, event_id: str = "") -> Event:
+    """A landed row of the simulator's ledger."""
+    assert row.time and row.contract and row.symbol and row.side and row.price and row.quantity and row.value_usd
+    return Event(
+        time=row.time,
+        exchange=row.exchange,
+        contract=row.contract,
+        symbol=row.symbol,
+        side=row.side,
+        price=Decimal(row.price),
+        quantity=Decimal(row.quantity),
+        value_usd=Decimal(row.value_usd),
+        price_kind=row.price_kind or "",
+        limit_price=Decimal(row.limit_price) if row.limit_price else None,
+        event_id=event_id,
+    )
 
 
 def six_places(value: Decimal) -> Decimal:

@@ -4,7 +4,6 @@ import json
 import time
 from collections import Counter
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,14 @@ from liq_pipeline.imports.report import ImportReport
 from liq_pipeline.imports.sources import find
 from liq_pipeline.liquidation import Market
 from liq_pipeline.settings import load_settings
-from liq_pipeline.simulate.ledger import Outcome, Row
+from liq_pipeline.simulate.ledger import Outcome
 from liq_pipeline.simulate.simulation import simulate, write
 from liq_pipeline.warehouse.days import stale_days
 from liq_pipeline.warehouse.migrate import migrate
 from liq_pipeline_tests.imports.importing import import_source
 from liq_pipeline_tests.line import plant, recorded, tables
 from liq_pipeline_tests.line.conftest import Export
-from liq_pipeline_tests.line.expected import Event, day_of
+from liq_pipeline_tests.line.expected import day_of, event_of
 
 RAW_DATA = "SELECT raw_data FROM liquidations_raw"
 DAYS_WITH_MANY_EVENTS = {
@@ -76,7 +75,7 @@ def test_simulated_frames_with_every_defect_become_every_table(
         rejected=outcomes[Outcome.REJECTED],
     )
     assert report.unwritten == 0
-    events = [_event(row) for row in rows if row.outcome is Outcome.LANDED]
+    events = [event_of(row) for row in rows if row.outcome is Outcome.LANDED]
     days = sorted({day_of(event.time) for event in events})
     assert len(days) == 2
     assert plant.materialize(days).keys() == {"clock_skew"}
@@ -105,22 +104,6 @@ def _import(path: Path, exchange: str, name: str, database_url: str) -> ImportRe
         settings=load_settings(),
         database_url=database_url,
         now=now,
-    )
-
-
-def _event(row: Row) -> Event:
-    assert row.time and row.contract and row.symbol and row.side and row.price and row.quantity and row.value_usd
-    return Event(
-        time=row.time,
-        exchange=row.exchange,
-        contract=row.contract,
-        symbol=row.symbol,
-        side=row.side,
-        price=Decimal(row.price),
-        quantity=Decimal(row.quantity),
-        value_usd=Decimal(row.value_usd),
-        price_kind=row.price_kind or "",
-        limit_price=Decimal(row.limit_price) if row.limit_price else None,
     )
 
 
