@@ -130,7 +130,8 @@ class SeedEvent(NamedTuple):
 
 class Recorder(Protocol):
     """Where records go. Each method is called from a thread, one at a time, and raises LiqError while the database is
-    away; it is called again then, with the same and more."""
+    away; it is called again then, with the same and more. A view that ends does not wait for a call that hangs: its
+    last may come beside that one."""
 
     def record(self, items: Sequence[Record], *, watermark: int | None, landed: int) -> None:
         """Keep ``items``, in their order, and that everything that landed before ``landed`` was seen; one transaction.

@@ -5,7 +5,6 @@ What a predecessor recorded is not told again: records of the streams' part that
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Final
@@ -13,6 +12,7 @@ from typing import Final
 import psycopg
 
 from liq_pipeline.errors import LiqError
+from liq_pipeline.live.aside import aside
 from liq_pipeline.live.records import Blind, Record, Recorder, SeedEvent
 
 _log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Remembering:
         if self.greeted:
             return True
         try:
-            known = await asyncio.to_thread(self._recorder.landed)
+            known = await aside(self._recorder.landed)
         except _AWAY as error:
             self._lost(error)
             return False
@@ -68,7 +68,7 @@ class Remembering:
     async def events(self, start: int, end: int) -> Sequence[SeedEvent]:
         """The landed events with time in [start, end); raises LiqError while the database is away."""
         try:
-            return await asyncio.to_thread(lambda: list(self._recorder.seed(start, end)))
+            return await aside(lambda: list(self._recorder.seed(start, end)))
         except _AWAY as error:
             self._lost(error)
             raise LiqError(str(error)) from error
@@ -77,7 +77,7 @@ class Remembering:
         """Record what waits, and that all that landed before ``landed`` was seen; nothing is lost if it fails."""
         items = [record for record, _ in self._waiting]
         try:
-            await asyncio.to_thread(self._recorder.record, items, watermark=watermark, landed=landed)
+            await aside(lambda: self._recorder.record(items, watermark=watermark, landed=landed))
         except _AWAY as error:
             self._lost(error)
             return

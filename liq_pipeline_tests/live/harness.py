@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import redis
 
+from liq_pipeline.collector.timing import Timing
 from liq_pipeline.errors import ServerError
 from liq_pipeline.live.health import LiveReport
 from liq_pipeline.live.records import CascadeState, Correction, FinalCascade, Levels, Record, SeedEvent
@@ -135,7 +136,11 @@ class Live:
 
 @asynccontextmanager
 async def running(
-    redis_url: str, recorder: Memory | None = None, settings: Settings | None = None, levels: Levels | None = None
+    redis_url: str,
+    recorder: Memory | None = None,
+    settings: Settings | None = None,
+    levels: Levels | None = None,
+    timing: Timing = QUICK,
 ) -> AsyncIterator[Live]:
     """A view until the end of the block."""
     view = Live()
@@ -148,7 +153,7 @@ async def running(
             until_ms=None,
             stop=view.stop,
             watch=view.watch,
-            timing=QUICK,
+            timing=timing,
         )
     )
     try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,13 +22,13 @@ from liq_pipeline.collector.resp import RedisAwayError
 from liq_pipeline.detection.columns import Params
 from liq_pipeline.errors import ServerError
 from liq_pipeline.live.projection import Round
-from liq_pipeline.live.records import Blind, CascadeState, Crossed, LateEvent, Levels
+from liq_pipeline.live.records import Blind, CascadeState, Crossed, LateEvent, Levels, Record
 from liq_pipeline.live.view import View
 from liq_pipeline.replay.player import Player
 from liq_pipeline.replay.tape import Tape
 from liq_pipeline.settings import Settings
 from liq_pipeline.streams import Entry, decode_entry, events_key
-from liq_pipeline_tests.collector.harness import until
+from liq_pipeline_tests.collector.harness import QUICK, until
 from liq_pipeline_tests.live import naive
 from liq_pipeline_tests.live.harness import Live, Memory, fields, land, running, shown
 from liq_pipeline_tests.live.naive import HOUR, MINUTE, Shown
@@ -254,6 +256,32 @@ def test_a_database_that_is_away_is_asked_again_and_gets_everything_then(client:
     # It had seen the end of the cascade alone, and tells the whole instead.
     assert memory.standing() == finals(entries, newest(entries))
     assert len(memory.standing()) == 1
+
+
+def test_a_database_that_never_answers_holds_back_nobody_who_wants_to_end(redis_url: str) -> None:
+    asked, answers, ended = threading.Event(), threading.Event(), threading.Event()
+    before = set(threading.enumerate())
+
+    class Hanging(Memory):
+        def record(self, items: Sequence[Record], *, watermark: int | None, landed: int) -> None:
+            asked.set()
+            answers.wait()
+
+    async def scenario() -> None:
+        async with running(redis_url, Hanging(), timing=replace(QUICK, flush=0.1)):
+            await until(asked.is_set, "the database is asked")
+
+    def run() -> None:
+        asyncio.run(scenario())
+        ended.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        # Nor may a thread that waits keep the interpreter, which waits for all but daemons.
+        assert ended.wait(60)
+        assert all(thread.daemon for thread in set(threading.enumerate()) - before)
+    finally:
+        answers.set()
 
 
 def test_a_cascade_longer_than_the_memory_is_whole_though_the_database_comes_late(
