@@ -45,6 +45,8 @@ SETTINGS: Final = {
 """Short cascades: many begin, end and are final within a play."""
 _LOOK_SECONDS: Final = 0.15
 _RESTART_SECONDS: Final = 0.2
+_ABORT_SECONDS: Final = 10.0
+"""For a process that is aborted to write its stacks."""
 _LANDED: Final = "SELECT exchange, max(received_at) FROM liquidations_raw GROUP BY exchange"
 
 
@@ -137,7 +139,7 @@ class Line:
         part = self.parts[name]
         part.wanted = False
         part.signal(signal.SIGTERM)
-        await until(lambda: not part.running, f"the end of {name}")
+        await gone(part, f"the end of {name}")
 
     async def keep_running(self) -> None:
         """Start what ended again, for ever."""
@@ -239,7 +241,19 @@ def variables_of(line: Line, folder: Path) -> dict[str, str]:
         # Dagster takes the first one from the path of its code server.
         PYTHONPATH=os.pathsep.join((str(folder), str(ROOT))),
         PYTHONUNBUFFERED="1",
+        PYTHONFAULTHANDLER="1",
     )
+
+
+async def gone(part: Part, what: str, seconds: float = PATIENCE_SECONDS) -> None:
+    """Wait for the end of a part; one that never comes leaves in its log where each of its threads stands."""
+    try:
+        await until(lambda: not part.running, what, seconds)
+    except NeverRecoveredError:
+        part.signal(signal.SIGABRT)
+        with contextlib.suppress(NeverRecoveredError):
+            await until(lambda: not part.running, what, _ABORT_SECONDS)
+        raise
 
 
 async def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> None:

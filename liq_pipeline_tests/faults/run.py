@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -25,6 +25,9 @@ _WINDOW_MS: Final = int(SETTINGS["LIQ_CASCADE_WINDOW_SECONDS"]) * 1000
 _UNDER_DAGSTER: Final = 5
 _AFTERWARDS: Final = 25
 """Frames of the market after the last fault."""
+_ABORTED: Final = "Fatal Python error: Aborted"
+_STACKS: Final = 8_000
+"""Characters."""
 
 
 @dataclass
@@ -67,7 +70,7 @@ def run(schedule: Schedule, template: Template, folder: Path) -> Report:
             error: BaseException = errors
             while isinstance(error, BaseExceptionGroup):
                 error = error.exceptions[0]
-            report.verdict.failures.append(f"{error}; the logs: {_logs(folder)}")
+            report.verdict.failures.append(f"{error}; the logs: {logs(folder)}")
         else:
             report.verdict = judge(evidence)
     report.seconds = round(time.monotonic() - began, 1)
@@ -109,9 +112,13 @@ async def _inject(step: Step, line: Line) -> None:
             faults.create_task(kinds.ALL[kind].inject(line, Random(f"{step.draw} {number}")))
 
 
-def _logs(folder: Path) -> str:
-    last: Mapping[str, str] = {
-        log.stem: " | ".join(log.read_text(errors="replace").splitlines()[-2:])[-400:]
-        for log in sorted(folder.glob("*.log"))
-    }
+def logs(folder: Path) -> str:
+    """How the logs in a folder end, each by its name."""
+    last = {log.stem: _end(log.read_text(errors="replace")) for log in sorted(folder.glob("*.log"))}
     return "; ".join(f"{name}: {text}" for name, text in last.items())
+
+
+def _end(log: str) -> str:
+    """The last lines; of a process that was aborted because it never ended, where its threads stood."""
+    start = log.find(_ABORTED)
+    return log[start:][:_STACKS] if start >= 0 else " | ".join(log.splitlines()[-2:])[-400:]

@@ -11,7 +11,7 @@ from typing import Final
 
 from liq_pipeline.embedded import process
 from liq_pipeline_tests.faults.kinds.base import Fault
-from liq_pipeline_tests.faults.line import VENUES, Line, until
+from liq_pipeline_tests.faults.line import VENUES, Line, gone, until
 
 _NEEDS: Final = frozenset({"services"})
 
@@ -29,7 +29,7 @@ class Two:
         second.start()
         await asyncio.sleep(draw.uniform(2, 5))
         second.signal(draw.choice((signal.SIGTERM, signal.SIGKILL)))
-        await until(lambda: not second.running, f"the end of the second {self.part}")
+        await gone(second, f"the end of the second {self.part}")
 
 
 @dataclass(frozen=True)
