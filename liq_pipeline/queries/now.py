@@ -227,9 +227,11 @@ def why_quiet(store: Store, symbol: str | None = None) -> str:
         return "No live view runs, which keeps the rolling hour: start `liq up`, or `liq live`."
     if said.watermark is None:
         return "The live view has seen no event yet: `liq query feeds` shows whether any feed delivers."
-    kind = f"this of {symbol}" if symbol else "this"
     end = datetime.fromtimestamp(said.watermark / 1000, UTC)
-    return f"The live view runs, and shows nothing of {kind} for its hour, which ends at {end:%H:%M:%S} UTC."
+    of, hour = f" of {symbol}" if symbol else "", f"its hour, which ends at {end:%H:%M:%S} UTC,"
+    if known := last_hour(store, symbol=symbol)["event_count"].sum():
+        return f"The live view runs, and shows nothing of this kind now: {hour} holds {known:,} liquidations{of}."
+    return f"The live view runs: {hour} holds no liquidations{of}."
 
 
 def _level(symbol: str, level: str, side: str, fields: _Hash) -> dict[str, Any]:

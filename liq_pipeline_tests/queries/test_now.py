@@ -10,8 +10,9 @@ import pytest
 import redis
 
 from liq_pipeline import queries
+from liq_pipeline.live.health import LIVE_KEY
 from liq_pipeline.queries import Store
-from liq_pipeline.streams import feed_key, lease_key
+from liq_pipeline.streams import LIVE, feed_key, lease_key
 from liq_pipeline_tests.queries.market import STRANGE
 from liq_pipeline_tests.warehouse.making import KEEP, NOON, utc
 
@@ -107,3 +108,14 @@ def test_feeds_say_how_they_are_and_what_their_numbers_mean(store: Store, client
 
 def test_a_live_view_that_does_not_run_says_so(store: Store) -> None:
     assert queries.live_view(store).select("state", "watermark", "lag_ms").rows() == [("not running", None, 0.0)]
+
+
+def test_an_hour_without_cascades_is_not_called_empty(store: Store, client: redis.Redis) -> None:
+    client.set(lease_key(LIVE), "me")
+    client.hset(LIVE_KEY, mapping={"state": "live", "watermark": NOON})
+    assert "holds no liquidations." in queries.why_quiet(store)
+    minute = {"count": 3, "total_value": "12.5", "long_count": 1, "short_count": 2, "institutional_count": 0}
+    client.hset(f"liq:agg:{STRANGE}:60s:{NOON - 60_000}", mapping=minute)
+    why = "shows nothing of this kind now: its hour, which ends at 12:00:00 UTC, holds 3 liquidations."
+    assert why in queries.why_quiet(store)
+    assert "holds no liquidations of BTCUSDT" in queries.why_quiet(store, "BTCUSDT")
