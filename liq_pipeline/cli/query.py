@@ -50,7 +50,7 @@ class _Usd(click.ParamType[Decimal]):
 @click.option("--exchange", metavar="E", help="Of one exchange.")
 @click.option("--side", type=click.Choice(["LONG", "SHORT"], case_sensitive=False), help="Which positions they were.")
 @click.option("--min-usd", type=_Usd(), metavar="USD", help="Of at least so much.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many rows.")
+@click.option("--limit", type=click.IntRange(1, 10**9), metavar="N", help="At most so many rows.")
 @click.option(
     "--format", "format_name", type=click.Choice(["table", *MACHINE_FORMATS]), help="How to write the answer."
 )
@@ -90,6 +90,8 @@ def command(
     _refuse_unknown(query, {**values, **{option: value for option, value in about_time.items() if value is not None}})
     if "side" in values:
         values["side"] = values["side"].upper()
+    if "exchange" in values:
+        values["exchange"] = values["exchange"].lower()
     if "span" in query.accepts:
         values["span"] = _span(hours, day, first, last)
     settings = load_settings()

@@ -11,6 +11,7 @@ import polars as pl
 from liq_pipeline.queries.columns import count, day, flag, frame_of, text, time, usd
 from liq_pipeline.queries.span import Span
 from liq_pipeline.queries.store import Store
+from liq_pipeline.queries.volumes import hourly
 from liq_pipeline.warehouse.day_state import DayState, derived_kept_from, read_states, stale
 
 _DAY: Final = timedelta(days=1)
@@ -59,14 +60,23 @@ def why_empty(store: Store, span: Span, *, symbol: str | None = None, exchange: 
     if not store.has_schema():
         return "The database holds no tables yet: start `liq up`, which makes them."
     known = days(store, span)
-    made = known.filter("materialized")
-    if made["event_count"].sum():
-        about = " ".join(f"of {name}" for name in (symbol, exchange) if name)
-        kind = f" {about}" if about else " of this kind"
-        return f"Nothing{kind} was liquidated: {made['event_count'].sum():,} liquidations are known of {span} in all."
+    if known_events := int(known.filter("materialized")["event_count"].sum()):
+        return _filtered(store, Span.days(span.first_day, span.last_day), known_events, symbol, exchange)
     newest = newest_day(store)
     elsewhere = "" if newest is None else f" The newest day with liquidations in the tables is {newest}."
     return f"{_reason(store, span, known)}{elsewhere}"
+
+
+def _filtered(store: Store, whole: Span, known: int, symbol: str | None, exchange: str | None) -> str:
+    """What there is of days that hold ``known`` liquidations, though not what was asked for."""
+    if symbol is None and exchange is None:
+        return f"Nothing of this kind was liquidated then: {known:,} liquidations are known of {whole} in all."
+    about = " ".join(f"of {name}" for name in (symbol, exchange) if name is not None)
+    some = hourly(store, whole, symbol=symbol, exchange=exchange)["event_count"].sum()
+    if some:
+        return f"Nothing of this kind was liquidated then: {some:,} liquidations {about} are known of {whole} in all."
+    upper = "" if symbol is None or symbol == symbol.upper() else f" Is {symbol.upper()} meant?"
+    return f"Nothing {about} was liquidated: {known:,} liquidations of others are known of {whole} in all.{upper}"
 
 
 def _reason(store: Store, span: Span, known: pl.DataFrame) -> str:

@@ -227,17 +227,17 @@ def _feed(day: Day, row: dict[str, Any]) -> Feed:
         for gap in gaps.sort(pl.col("healed_at").is_not_null(), "started_at", "reason").iter_rows(named=True)
         if row["collected"]
     ]
-    name = row["exchange"]
+    name, unknown = row["exchange"], None if row["collected"] else "–"
     return Feed(
         name,
-        Number(f"feed.{name}.coverage", f"{row['coverage']:.6f}", saying.percent(row["coverage"])),
+        Number(f"feed.{name}.coverage", f"{row['coverage']:.6f}", unknown or saying.percent(row["coverage"])),
         seen(row),
         in_words(row["feed_semantics"]) if row["feed_semantics"] else "no events",
         values.count(f"feed.{name}.events", row["event_count"]),
-        values.count(f"feed.{name}.gaps", row["gap_count"]),
-        saying.span(row["longest_gap_seconds"]),
-        saying.span(row["healed_seconds"]),
-        saying.span(row["throttled_seconds"]),
+        Number(f"feed.{name}.gaps", str(row["gap_count"]), unknown or f"{row['gap_count']:,}"),
+        unknown or saying.span(row["longest_gap_seconds"]),
+        unknown or saying.span(row["healed_seconds"]),
+        unknown or saying.span(row["throttled_seconds"]),
         round(row["elapsed_seconds"] / 864, 3) if row["collected"] else 0.0,
         strip,
     )

@@ -44,6 +44,14 @@ def test_a_day_that_only_landed_says_so(database_url: str) -> None:
             {"symbol": "NONEUSDT", "exchange": "okx"},
             "Nothing of NONEUSDT of okx was liquidated: 124 ",
         ),
+        (BOTH, {"symbol": "btcusdt"}, "Is BTCUSDT meant?"),
+        # What is asked for may be cascades, of a symbol that had none.
+        (BOTH, {"symbol": "SOLUSDT"}, " liquidations of SOLUSDT are known of 2025-12-10 to "),
+        (
+            Span(BOTH.start, BOTH.start + timedelta(seconds=1)),
+            {},
+            " liquidations are known of 2025-12-10 UTC in all",
+        ),
         (Span.day(date(2025, 12, 1)), {}, "Nothing has landed of 2025-12-01 UTC"),
         (Span.day(date(2999, 12, 1)), {}, "2999-12-01 UTC has not come yet. The newest day with liquidations in the"),
     ],

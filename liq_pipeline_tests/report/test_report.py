@@ -20,6 +20,8 @@ from liq_pipeline_tests.warehouse.making import NOON, entry, query
 
 DOM = "Object.fromEntries([...document.querySelectorAll('data[data-name]')].map(one => [one.dataset.name, one.value]))"
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+CUT = """[...document.querySelectorAll('.hbar b')].filter(b => b.offsetWidth > b.parentElement.clientWidth)
+.map(b => b.innerText)"""
 SUMS = """
 SELECT 'events', count(*)::text FROM liquidations
 UNION ALL SELECT 'usd', sum(value_usd)::text FROM liquidations
@@ -92,13 +94,23 @@ def test_exchanges_are_called_comparable_only_where_they_are(database: str, redi
     made(database, [entry(0, NOON, exchange="bybit", feed_semantics="complete")])
     seen(database, redis_url, [])
     page = rendered(database)
-    assert "may be compared" in page
+    assert "Only bybit had liquidations: there is nothing to compare them with." in page
     assert "publishes every liquidation; 50.0 % of the day seen." in page
     made(database, [entry(1, NOON, feed_semantics="throttled-1s-latest")])
     seen(database, redis_url, [])
     page = rendered(database)
     assert "<strong>Volumes of these exchanges are not comparable</strong>" in page
     assert "publishes at most one per symbol and second, the latest; 100.0 % of the day seen." in page
+
+
+def test_of_a_feed_that_was_not_collected_no_share_and_no_gaps_are_told(database: str, redis_url: str) -> None:
+    made(database, [entry(0, NOON)])
+    seen(database, redis_url, [])
+    page = rendered(database)
+    assert "binance: not collected, only imported" in page
+    (row,) = re.findall(r'<tr><td>binance</td><td class="n"><data data-name="feed.*</tr>', page)
+    assert row.count(">–<") == 5
+    assert "24 h" not in row
 
 
 def test_a_day_of_one_event_has_every_section(database: str) -> None:
@@ -164,6 +176,7 @@ def test_a_browser_shows_what_the_tables_hold_on_a_phone_and_a_desk_and_asks_nob
                 page.resize(width, 900)
                 page.open(path.as_uri(), "Where this comes from")
                 assert page.evaluate(TOO_WIDE) <= 0
+                assert page.evaluate(CUT) == []
                 if name == "full":
                     found: dict[str, str] = page.evaluate(DOM)
                     _assert_same(found, expected)
