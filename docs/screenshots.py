@@ -53,11 +53,11 @@ def pictures(day: str) -> dict[str, Picture]:
     return {
         "lineage": Picture(
             "assets/liquidations_raw?view=lineage&lineageScope=neighbors&lineageDepth=5",
-            ("binance_inverse", "_comparison"),
+            ("binance_inverse", "_comparison", "liquidation_report"),
             (),
             "feed_gaps",
-            2300,
-            1600,
+            2600,
+            1800,
         ),
         "picture": Picture(
             f"assets/liquidation_cascades?view=partitions&partition={day}",
