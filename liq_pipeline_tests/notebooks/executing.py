@@ -72,12 +72,14 @@ async def execute(name: str, settings: Mapping[str, str], **variables: str) -> E
         timeout=_BOUND_SECONDS,
         startup_timeout=_BOUND_SECONDS,
         resources={"metadata": {"path": str(folder / "notebooks")}},
-        shutdown_kernel="immediate",
     )
     try:
         await client.async_execute(env=environment(**variables, **own, PLOTLY_RENDERER="plotly_mimetype"))
     finally:
+        # The client ends only a kernel of its own making.
+        await kernel.shutdown_kernel(now=True)
         shutil.rmtree(folder, ignore_errors=True)
+    assert not await kernel.is_alive()
     return Executed(notebook)
 
 
