@@ -74,8 +74,10 @@ def _metadata(instance: dg.DagsterInstance, asset: str) -> dict[str, object]:
 
 
 def test_a_new_file_is_reported_its_day_asked_for_once_imported_and_made(
-    plant: Plant, instance: dg.DagsterInstance
+    plant: Plant, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # However long a look takes here, the next need not wait.
+    monkeypatch.setattr("liq_pipeline.dagster_defs.archive._SHARE", 0.0)
     put(plant.archive, RECORDING, rows("BTC", "ETH"))
     first = _tick(instance)
     (request,) = first.run_requests or []

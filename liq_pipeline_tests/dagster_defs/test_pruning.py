@@ -21,7 +21,7 @@ from liq_pipeline.definitions import defs
 CONFIGURED = Path(liq_pipeline.__file__).parent.parent / "dagster.yaml"
 DAYS = dg.DailyPartitionsDefinition("2026-11-01")
 TABLE, FEED = dg.AssetKey("table"), dg.AssetKey("feed")
-NEVER, NOW = datetime(2020, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(minutes=1)
+NEVER, NOW = datetime(2020, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=1)
 RIGHT = dg.AssetCheckKey(TABLE, "right")
 
 
