@@ -78,6 +78,8 @@ MADE: Final = {
         b"pong",
     ],
     "okx:inverse": [
+        wire.okx(wire.okx_listed("BTC-USD-SWAP", wire.okx_detail(sz="12"))),
+        wire.okx(wire.okx_listed("BTC-USD-SWAP", wire.okx_detail(sz="7", posSide="short", side="buy"))),
         wire.okx(wire.okx_listed("BTC-USD-SWAP", wire.okx_detail(sz="12"), wire.okx_detail(sz="12", posSide="short"))),
         wire.okx(wire.okx_listed("BTC-USD-SWAP", wire.okx_detail(posSide="net")), wire.okx_listed("X-USD-SWAP")),
         b"pong",
