@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import polars as pl
 import redis
@@ -39,6 +39,7 @@ from liq_pipeline.queries.columns import (
 from liq_pipeline.queries.store import Store
 from liq_pipeline.settings import EXCHANGES
 from liq_pipeline.streams import feed_key, lease_key
+from liq_pipeline.warehouse.landing_zone import as_text
 
 _SCANNED: Final = 5_000
 _ASKED: Final = 1_000
@@ -307,8 +308,7 @@ def _read(client: redis.Redis, keys: Iterable[str]) -> list[_Hash]:
     pipeline = client.pipeline(transaction=False)
     for key in keys:
         pipeline.hgetall(key)
-    answers = cast("list[dict[bytes, bytes]]", pipeline.execute())
-    return [{name.decode(): value.decode("utf-8", "replace") for name, value in one.items()} for one in answers]
+    return list(map(as_text, pipeline.execute()))
 
 
 def _split(key: str, prefix: str) -> tuple[str, str, str]:

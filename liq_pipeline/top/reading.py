@@ -26,6 +26,7 @@ from liq_pipeline.live.standing import Standing, standing_of
 from liq_pipeline.live.view import LARGEST_KEY, LEVELS_PREFIX, TOTALS_PREFIX
 from liq_pipeline.settings import EXCHANGES, FEEDS
 from liq_pipeline.top.moment import Cascade, Feed, Large, Level, LiveView, Moment, Symbol, Venue
+from liq_pipeline.warehouse.landing_zone import as_text
 
 _NAMES: Final = "liq:[lc][ea][vs]*"
 """Levels and statuses of cascades; what else fits are a handful of names."""
@@ -86,12 +87,12 @@ class Onlooker:
 
         seconds, microseconds = next(answers)
         now = seconds * 1000 + microseconds // 1000
-        health = [(feed, _text(next(answers)), bool(next(answers))) for feed in FEEDS]
-        said = standing_of(_text(next(answers)), bool(next(answers)))
-        totals = [(exchange, side, _text(next(answers))) for exchange, side in pairs]
+        health = [(feed, as_text(next(answers)), bool(next(answers))) for feed in FEEDS]
+        said = standing_of(as_text(next(answers)), bool(next(answers)))
+        totals = [(exchange, side, as_text(next(answers))) for exchange, side in pairs]
         largest = next(answers)
-        found = [(name, _text(next(answers))) for name in levels.values()]
-        active = {key: fields for key in statuses if (fields := _text(next(answers)))}
+        found = [(name, as_text(next(answers))) for name in levels.values()]
+        active = {key: fields for key in statuses if (fields := as_text(next(answers)))}
         names.take(
             answers, now, gone=set(statuses) - active.keys(), is_missing_some=said.runs and said.active > len(active)
         )
@@ -185,10 +186,6 @@ class _Names:
         self.levels = kept
         sums = [Symbol(symbol, sum((self._met[key] for key in names), Decimal(0))) for symbol, names in kept.items()]
         self.ranking = sorted(sums, key=lambda each: (-each.total_value_usd, each.symbol))
-
-
-def _text(fields: Mapping[bytes, bytes]) -> _Hash:
-    return {name.decode("utf-8", "replace"): value.decode("utf-8", "replace") for name, value in fields.items()}
 
 
 def _live(said: Standing) -> LiveView:

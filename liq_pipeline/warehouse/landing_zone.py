@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple, cast
 
 import redis
@@ -29,8 +29,12 @@ class StreamState(NamedTuple):
 
 def hash_text(client: redis.Redis, key: str) -> dict[str, str]:
     """A hash in which a process says how it is, as text; empty if there is none."""
-    fields = cast(dict[bytes, bytes], client.hgetall(key))
-    return {name.decode(): value.decode("utf-8", "replace") for name, value in fields.items()}
+    return as_text(cast(dict[bytes, bytes], client.hgetall(key)))
+
+
+def as_text(fields: Mapping[bytes, bytes]) -> dict[str, str]:
+    """The fields of a hash as text; bytes that are none are replaced."""
+    return {name.decode("utf-8", "replace"): value.decode("utf-8", "replace") for name, value in fields.items()}
 
 
 def stream_states(client: redis.Redis) -> list[StreamState]:

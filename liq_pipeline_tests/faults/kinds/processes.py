@@ -24,15 +24,16 @@ _LOOK_SECONDS: Final = 0.01
 
 @dataclass(frozen=True)
 class KillPart:
-    """kill -9 of a part, which comes back as soon as the one who keeps it alive notices."""
+    """kill -9 of a part, or the signal that ends a shift; it comes back as soon as the one who keeps it notices."""
 
     name: str
     part: str
     needs: frozenset[str] = frozenset()
+    number: signal.Signals = signal.SIGKILL
 
     async def inject(self, line: Line, draw: Random) -> None:
         await asyncio.sleep(draw.uniform(0, 0.5))
-        line.part(self.part).signal(signal.SIGKILL)
+        line.part(self.part).signal(self.number)
 
 
 @dataclass(frozen=True)
@@ -49,19 +50,6 @@ class KillServer:
             await line.kill_server(self.server)
             await asyncio.sleep(draw.uniform(0, 1.5))
             await line.start_server(self.server)
-
-
-@dataclass(frozen=True)
-class StopPart:
-    """SIGTERM to a part, which ends as it does at the end of a shift and comes back."""
-
-    name: str
-    part: str
-    needs: frozenset[str] = frozenset()
-
-    async def inject(self, line: Line, draw: Random) -> None:
-        await asyncio.sleep(draw.uniform(0, 0.5))
-        line.part(self.part).signal(signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -129,8 +117,8 @@ KINDS: Final[Sequence[Fault]] = (
     KillLoaderAtWork("kill_loader_committed", committed=True),
     KillServer("kill_redis", "redis"),
     KillServer("kill_postgres", "postgres"),
-    StopPart("stop_collector", "collector"),
-    StopPart("stop_live", "live"),
+    KillPart("stop_collector", "collector", number=signal.SIGTERM),
+    KillPart("stop_live", "live", number=signal.SIGTERM),
     FreezePart("freeze_collector", "collector", 8),
     FreezePart("freeze_live", "live", 8),
     FreezePart("freeze_loader", "loader", 4),
